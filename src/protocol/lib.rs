@@ -6,6 +6,7 @@
 pub mod cid;
 pub mod fields;
 pub mod kind;
+mod stored_cid;
 pub mod strict;
 
 pub use cid::{Cid, CidError, Codec};
