@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use ipld_core::cid::multihash::Multihash;
 use ipld_core::ipld::Ipld;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -169,7 +170,23 @@ impl FromStr for Cid {
     }
 }
 
+/// Stored as its 36 bytes, without a length.
+impl Serialize for Cid {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let [version, codec, hash, length, ..] = self.to_bytes();
+        ([version, codec, hash, length], self.digest).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cid {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (head, digest) = <([u8; 4], [u8; DIGEST_BYTES])>::deserialize(deserializer)?;
+        Self::from_bytes(&[&head[..], &digest].concat()).map_err(de::Error::custom)
+    }
+}
+
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -191,6 +208,15 @@ mod tests {
             (0..40u8).map(|n| Cid::of(if n % 2 == 0 { Codec::Raw } else { Codec::DagCbor }, &[n])).collect();
         cids.sort();
         assert!(cids.windows(2).all(|pair| pair[0].to_bytes() < pair[1].to_bytes()));
+    }
+
+    #[test]
+    fn it_is_stored_as_its_bytes() {
+        let cid = Cid::of(Codec::Raw, b"x");
+        let stored = serde_json::to_string(&cid).unwrap();
+        assert_eq!(stored.matches(',').count(), 36);
+        assert_eq!(serde_json::from_str::<Cid>(&stored).unwrap(), cid);
+        assert!(serde_json::from_str::<Cid>(&stored.replacen("85", "86", 1)).is_err());
     }
 
     #[test]

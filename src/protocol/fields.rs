@@ -152,17 +152,7 @@ impl Fields {
 
     /// A link to a block of this codec.
     pub fn link(&mut self, field: &'static str, codec: Codec) -> Result<Cid> {
-        let expected = match codec {
-            Codec::DagCbor => "a link to a dag-cbor block",
-            Codec::Raw => "a link to a raw block",
-        };
-        let Ipld::Link(link) = self.any(field)? else {
-            return Err(FieldError::Type { field, expected });
-        };
-        match Cid::from_link(&link) {
-            Ok(cid) if cid.codec() == codec => Ok(cid),
-            _ => Err(FieldError::Type { field, expected }),
-        }
+        as_link(field, self.any(field)?, codec)
     }
 
     /// A list of at most `max` items.
@@ -210,6 +200,19 @@ impl Drop for Entries {
     fn drop(&mut self) {
         self.0.values_mut().for_each(wipe);
     }
+}
+
+/// A link to a block of this codec that stands in `field`.
+pub(crate) fn as_link(field: &'static str, value: Ipld, codec: Codec) -> Result<Cid> {
+    let expected = match codec {
+        Codec::DagCbor => "a link to a dag-cbor block",
+        Codec::Raw => "a link to a raw block",
+    };
+    match value {
+        Ipld::Link(link) => Cid::from_link(&link).ok().filter(|cid| cid.codec() == codec),
+        _ => None,
+    }
+    .ok_or(FieldError::Type { field, expected })
 }
 
 /// Text of at most `max` bytes that stands in `field`.

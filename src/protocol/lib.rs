@@ -1,13 +1,27 @@
 //! What goes over the wire and onto IPFS: identities, envelopes, sealed bodies and the CAR files they travel in.
 //!
-//! Pure: no I/O, no clock, randomness is injected. The only way from bytes to a fact is
-//! [`Envelope::verify`](envelope::Envelope::verify), and only verification or signing makes a `Verified`.
+//! Pure: no I/O and no clock, and randomness is injected. Bytes from outside become facts in one way only:
+//! [`Envelope::decode`], then [`Envelope::verify`] (or [`Identity::decode`]); nothing but verifying or signing makes a
+//! [`Verified`].
 
+pub mod body;
+pub mod car;
 pub mod cid;
-pub mod fields;
+pub mod envelope;
+mod fields;
+pub mod identity;
 pub mod kind;
-mod stored_cid;
+pub mod sealed;
+pub mod statement;
 pub mod strict;
 
+pub use body::{BodyError, Extension, Plaintext, Policy};
+pub use car::CarError;
 pub use cid::{Cid, CidError, Codec};
+pub use envelope::{Envelope, EnvelopeError, Verified};
+pub use fields::FieldError;
+pub use identity::{Identity, IdentityBody, IdentityError, name_is_plain};
 pub use kind::{Kind, Role};
+pub use sealed::{SealRequest, SealedBody, SealedError};
+pub use statement::{Body, Descriptor, Statement, StatementError};
+pub use strict::CborError;
