@@ -49,3 +49,44 @@ pub(crate) fn sec1(point: &[u8]) -> Option<k256::PublicKey> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use k256::schnorr::SigningKey;
+    use k256::schnorr::signature::hazmat::PrehashSigner;
+    use sha2::{Digest, Sha256};
+
+    use super::{tagged_hash, verify_hash};
+
+    #[test]
+    fn the_official_vectors() {
+        let vectors = include_str!("../../tests/vectors/bip340.csv");
+        let mut checked = 0;
+        for line in vectors.lines().skip(1) {
+            let [index, secret, public, aux, message, signature, result] =
+                line.split(',').collect::<Vec<_>>().try_into().unwrap();
+            let bytes = |text| hex::decode(text).unwrap();
+            let message = bytes(message).try_into().unwrap();
+            let signature = bytes(signature).try_into().unwrap();
+            for prefix in [2, 3] {
+                // Only x counts, so the other parity of y must make no difference.
+                let point = [&[prefix], bytes(public).as_slice()].concat();
+                let verifies = verify_hash(&point, &message, &signature).is_some();
+                assert_eq!(verifies, result == "TRUE", "vector {index}");
+            }
+            if !secret.is_empty() && aux.bytes().all(|digit| digit == b'0') {
+                let key = SigningKey::from_slice(&bytes(secret)).unwrap();
+                assert_eq!(key.sign_prehash(&message).unwrap().to_bytes(), signature, "vector {index}");
+                checked += 1;
+            }
+            checked += 1;
+        }
+        assert_eq!(checked, 16);
+    }
+
+    #[test]
+    fn tagged_hashes_are_as_bip340_writes_them() {
+        let tag: [u8; 32] = Sha256::digest(b"tag").into();
+        assert_eq!(tagged_hash("tag", b"data"), *Sha256::digest([&tag[..], &tag, b"data"].concat()));
+    }
+}

