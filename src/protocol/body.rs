@@ -24,6 +24,7 @@ pub use release::{
     BeneficiaryData, DisputeCode, Disputed, Received, RedemptionRequested, Released, SecretBody,
 };
 
+use crate::canonical;
 use crate::fields::{FieldError, Fields, as_text, wipe};
 use crate::kind::{Kind, Role};
 use crate::statement::MAX_NOTE_BYTES;
@@ -75,7 +76,7 @@ pub trait Plaintext: Shape + Sized {
     /// The canonical bytes. Fails where [`Plaintext::decode`] would refuse them: nothing is sealed that others refuse.
     fn encode(&self) -> Result<SecretBytes, BodyError> {
         let mut value = self.write();
-        let bytes = SecretBytes::new(strict::encode(&value));
+        let bytes = SecretBytes::new(canonical::encode(&value));
         wipe(&mut value);
         Self::decode(bytes.expose())?;
         Ok(bytes)

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use ipld_core::ipld::Ipld;
 use thiserror::Error;
 
+use crate::canonical;
 use crate::cid::{CID_BYTES, Cid, CidError, Codec};
 use crate::fields::{FieldError, Fields, as_link};
 use crate::statement::map;
@@ -87,7 +88,7 @@ impl CarError {
 /// Fails where [`decode`] would refuse the result: more than 64 blocks or 4 MiB, or the root not among them.
 pub fn encode<'a>(root: Cid, blocks: impl IntoIterator<Item = (Cid, &'a [u8])>) -> Result<Vec<u8>, CarError> {
     let header =
-        strict::encode(&map([("roots", Ipld::List(vec![root.link()])), ("version", Ipld::Integer(1))]));
+        canonical::encode(&map([("roots", Ipld::List(vec![root.link()])), ("version", Ipld::Integer(1))]));
     let mut car = Vec::new();
     write_varint(header.len(), &mut car);
     car.extend_from_slice(&header);

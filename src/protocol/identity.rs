@@ -7,12 +7,12 @@ use ipld_core::ipld::Ipld;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::canonical;
 use crate::cid::{Cid, Codec};
 use crate::envelope::{Envelope, EnvelopeError, Verified};
 use crate::fields::{FieldError, Fields};
 use crate::kind::Kind;
 use crate::statement::{Body, Statement, map};
-use crate::strict;
 
 /// Bytes of a name, at most; at least 1.
 pub const MAX_NAME_BYTES: usize = 128;
@@ -231,7 +231,7 @@ impl IdentityBody {
     }
 
     fn proof_hash(&self) -> [u8; 32] {
-        Sha256::digest(strict::encode(&self.proved())).into()
+        Sha256::digest(canonical::encode(&self.proved())).into()
     }
 
     fn check_proofs(&self, keys: &VerifyingKeys) -> Result<(), IdentityError> {

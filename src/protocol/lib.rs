@@ -5,6 +5,7 @@
 //! [`Verified`].
 
 pub mod body;
+pub mod canonical;
 pub mod car;
 pub mod cid;
 pub mod envelope;

@@ -4,10 +4,10 @@ use dta_crypto::{ContentKey, IdentityKeys, PublicKeys, Recipient, SealError, Sec
 use ipld_core::ipld::Ipld;
 use thiserror::Error;
 
+use crate::canonical;
 use crate::cid::{CID_BYTES, Cid, Codec};
 use crate::kind::{Kind, Role};
 use crate::statement::{Descriptor, SUITE, Statement, VERSION, map};
-use crate::strict;
 
 /// The most ciphertext, its tag (16 bytes) included.
 pub const MAX_CIPHERTEXT_BYTES: usize = 256 * 1024;
@@ -100,7 +100,7 @@ impl<'a> SealRequest<'a> {
 
     /// The associated data: canonical DAG-CBOR.
     pub fn aad(&self) -> Vec<u8> {
-        strict::encode(&map([
+        canonical::encode(&map([
             ("v", Ipld::Integer(VERSION.into())),
             ("kind", Ipld::String(self.kind.as_str().into())),
             ("role", Ipld::String(self.role.as_str().into())),

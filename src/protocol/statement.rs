@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ipld_core::ipld::Ipld;
 use thiserror::Error;
 
+use crate::canonical;
 use crate::cid::{Cid, Codec};
 use crate::fields::{FieldError, Fields, as_bytes};
 use crate::identity::IdentityBody;
@@ -159,7 +160,7 @@ impl Statement {
     /// The canonical bytes. Fails where [`Statement::decode`] would refuse them: nothing is signed that others refuse.
     pub fn encode(&self) -> Result<Vec<u8>, StatementError> {
         let link = |cid: Option<Cid>| cid.map_or(Ipld::Null, |cid| cid.link());
-        let bytes = strict::encode(&map([
+        let bytes = canonical::encode(&map([
             ("v", Ipld::Integer(VERSION.into())),
             ("body", self.body.to_ipld()),
             ("kind", Ipld::String(self.kind.as_str().into())),
