@@ -1,6 +1,7 @@
 //! The plaintexts that end an order before its release.
 
 use ipld_core::ipld::Ipld;
+use serde::{Deserialize, Serialize};
 
 use super::shape::Shape;
 use super::{MAX_DETAIL_BYTES, Plaintext, read_seen, write_seen};
@@ -32,7 +33,8 @@ impl Shape for CancellationRequested {
 }
 
 /// Why an order was closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Stored by its position: the order of the variants is frozen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClosedCode {
     /// `cancelled`: the principal asked for it.
     Cancelled,

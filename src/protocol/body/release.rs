@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use dta_crypto::{ContentKey, Secret};
 use ipld_core::ipld::Ipld;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 use super::shape::Shape;
@@ -190,7 +191,8 @@ impl Shape for Received {
 }
 
 /// What is wrong with a release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Stored by its position: the order of the variants is frozen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DisputeCode {
     /// `cannot-open`: the sealed secret does not open, or opens to nonsense.
     CannotOpen,

@@ -1,0 +1,76 @@
+//! How an event changes an order: total, no rule, no panic. Whatever is in the log can be applied.
+
+use super::event::{Event, StepAppended, StepFacts};
+use super::state::{Accepted, HeldSecret, Order};
+use super::table::{Stage, rule};
+
+impl Order {
+    /// The order after one more event.
+    pub fn apply(mut self, event: &Event) -> Self {
+        match event {
+            Event::StepAppended(appended) => self.append(appended),
+            Event::StepRefused { cid, code } => {
+                if self.pending.as_ref().is_some_and(|pending| pending.step.cid == *cid) {
+                    self.pending = None;
+                    if self.steps.is_empty() {
+                        self.stage = Stage::Refused;
+                        self.refused = Some(code.clone());
+                    }
+                }
+            }
+            Event::EquivocationSeen { first, second } => {
+                self.equivocations.entry(*first).or_insert(*second);
+            }
+            Event::RetentionEnded { .. } => {
+                if let Some(secret) = self.secret.as_mut() {
+                    secret.ended = true;
+                }
+            }
+        }
+        self
+    }
+
+    fn append(&mut self, appended: &StepAppended) {
+        self.reference.clone_from(&appended.reference);
+        self.hosts = appended.hosts;
+        let accepted = Accepted { step: appended.step.clone(), at_ms: appended.at_ms };
+        if let StepFacts::Placed { parties, terms, .. } = &accepted.step.facts {
+            self.parties = Some(parties.clone());
+            self.terms = terms.clone();
+        }
+        if appended.pending {
+            self.pending = Some(accepted);
+            return;
+        }
+        // A step of the fiduciary settles ours: it answers it, or what stood before it.
+        if let Some(pending) = self.pending.take()
+            && accepted.step.previous == Some(pending.step.cid)
+        {
+            self.accept(pending);
+        }
+        self.accept(accepted);
+    }
+
+    fn accept(&mut self, accepted: Accepted) {
+        match &accepted.step.facts {
+            StepFacts::RedemptionRequested { beneficiary } => self.name_beneficiary(*beneficiary),
+            StepFacts::Released { beneficiary, secret } => {
+                self.name_beneficiary(*beneficiary);
+                let until_ms = accepted.at_ms.saturating_add(self.terms.retention_ms);
+                self.secret = Some(HeldSecret { cid: *secret, until_ms, ended: false });
+            }
+            StepFacts::CancellationRequested => self.cancellation_requested = true,
+            _ => {}
+        }
+        if let Some(stage) = rule(accepted.step.facts.kind()).and_then(|rule| rule.to) {
+            self.stage = stage;
+        }
+        self.steps.push(accepted);
+    }
+
+    fn name_beneficiary(&mut self, beneficiary: dta_protocol::Cid) {
+        if let Some(parties) = self.parties.as_mut() {
+            parties.beneficiary = Some(beneficiary);
+        }
+    }
+}

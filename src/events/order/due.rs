@@ -1,0 +1,80 @@
+//! What an order needs done without being told, as a pure function of its state: recovery after a crash, timers and the
+//! ordinary course all ask the same question.
+
+use super::command::Command;
+use super::event::ClosedCode;
+use super::state::Order;
+use super::table::{Party, Stage};
+
+/// What to do next of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// The fiduciary makes the key pair.
+    Commit,
+    /// The fiduciary releases the secret.
+    Release,
+    /// The beneficiary opens what was released and answers.
+    Acknowledge,
+    /// The fiduciary closes the order.
+    Close(ClosedCode),
+    /// The sealed secret is dropped.
+    EndRetention,
+}
+
+impl Due {
+    /// The command for it; `None` for `Acknowledge`, whose verdict must be found first.
+    pub fn command(self) -> Option<Command> {
+        match self {
+            Due::Commit => Some(Command::Commit),
+            Due::Release => Some(Command::Release),
+            Due::Acknowledge => None,
+            Due::Close(code) => Some(Command::Close(code)),
+            Due::EndRetention => Some(Command::EndRetention),
+        }
+    }
+}
+
+impl Order {
+    /// What is due, and since when (milliseconds since 1970 UTC; 0: at once). The first entry comes first.
+    pub fn due(&self, now_ms: u64) -> Option<Due> {
+        self.agenda(now_ms).into_iter().find(|(at_ms, _)| *at_ms <= now_ms).map(|(_, due)| due)
+    }
+
+    /// When the order must be looked at next, if ever.
+    pub fn next_due_ms(&self) -> Option<u64> {
+        self.agenda(0).into_iter().map(|(at_ms, _)| at_ms).min()
+    }
+
+    fn agenda(&self, now_ms: u64) -> Vec<(u64, Due)> {
+        let mut agenda = Vec::new();
+        let open = matches!(self.stage, Stage::Placed | Stage::Committed | Stage::RedemptionRequested);
+        if self.hosts(Party::Fiduciary) && open {
+            if self.cancellation_requested {
+                agenda.push((0, Due::Close(ClosedCode::Cancelled)));
+            }
+            let expires_at_ms = self.terms.expires_at_ms;
+            if expires_at_ms > 0 {
+                agenda.push((expires_at_ms, Due::Close(ClosedCode::Expired)));
+            }
+            let in_time = expires_at_ms == 0 || now_ms < expires_at_ms;
+            if in_time && !self.cancellation_requested {
+                match self.stage {
+                    Stage::Placed => agenda.push((0, Due::Commit)),
+                    Stage::RedemptionRequested => agenda.push((0, Due::Release)),
+                    _ => {}
+                }
+            }
+        }
+        if let Some(secret) = self.secret.filter(|secret| !secret.ended) {
+            if secret.until_ms <= now_ms {
+                agenda.push((secret.until_ms, Due::EndRetention));
+            } else {
+                if self.hosts(Party::Beneficiary) && self.stage == Stage::Released {
+                    agenda.push((0, Due::Acknowledge));
+                }
+                agenda.push((secret.until_ms, Due::EndRetention));
+            }
+        }
+        agenda
+    }
+}

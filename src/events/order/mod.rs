@@ -1,0 +1,24 @@
+//! The order: one aggregate a node, whatever the node's roles in it. `prepare` judges a command and names the work,
+//! `decide` turns the work's results into events, `apply` folds events into state; `table` says what follows what.
+
+mod apply;
+mod command;
+mod decide;
+mod due;
+mod event;
+mod judge;
+mod prepare;
+mod rejection;
+mod state;
+mod table;
+
+pub use command::{Command, Content, Draft, Facts, Made, ReceivedStep, Verdict, Work};
+pub use due::Due;
+pub use event::{
+    ClosedCode, DisputeCode, Event, Hosts, Origin, Parties, Step, StepAppended, StepFacts, Terms,
+};
+pub use judge::CLOCK_SKEW_MS;
+pub use prepare::{RETENTION_LIMIT_MS, TIME_LIMIT_MS};
+pub use rejection::Rejection;
+pub use state::{Accepted, HeldSecret, Order};
+pub use table::{Party, RULES, Rule, Stage, rule};

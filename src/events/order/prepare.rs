@@ -1,0 +1,329 @@
+//! Every check of a command against an order, and the name of what must be signed and sealed for it. Nothing is signed
+//! for a command that is rejected here.
+
+use dta_protocol::body::MAX_DETAIL_BYTES;
+use dta_protocol::{Cid, Kind};
+
+use super::command::{Command, Content, Draft, Facts, Verdict, Work};
+use super::event::{ClosedCode, StepFacts, Terms};
+use super::rejection::Rejection;
+use super::state::Order;
+use super::table::{Party, Stage, rule};
+
+/// The longest retention of a released secret: ten years, in milliseconds.
+pub const RETENTION_LIMIT_MS: u64 = 10 * 366 * 24 * 3_600_000;
+/// No time in a policy is later than this (2^53 - 1): what every implementation's integers hold.
+pub const TIME_LIMIT_MS: u64 = (1 << 53) - 1;
+
+impl Order {
+    /// Judges a command. `Ok` names the work; `decide` is asked again with what the work gave.
+    pub fn prepare(&self, command: &Command, facts: &Facts) -> Result<Work, Rejection> {
+        match command {
+            Command::Place { .. } => self.prepare_place(command, facts),
+            Command::Commit => {
+                self.own(Party::Fiduciary)?;
+                let placed = self.legal(Kind::Committed, "commit")?;
+                self.in_time(facts)?;
+                self.not_cancelled()?;
+                self.sign(Content::Committed { placed }, facts)
+            }
+            Command::RequestRedemption { beneficiary } => self.prepare_redemption(*beneficiary, facts),
+            Command::Release => {
+                self.own(Party::Fiduciary)?;
+                let placed = self.legal(Kind::Released, "release")?;
+                self.in_time(facts)?;
+                self.not_cancelled()?;
+                let beneficiary = self.party(Party::Beneficiary).ok_or(Rejection::UnknownOrder)?;
+                let commitment = Box::new(self.commitment().ok_or(Rejection::UnknownOrder)?);
+                self.sign(Content::Released { placed, beneficiary, commitment }, facts)
+            }
+            Command::Acknowledge(verdict) => {
+                self.own(Party::Beneficiary)?;
+                self.legal(Kind::Received, "acknowledge")?;
+                self.retained()?;
+                let released = self.head().map(|step| step.cid).ok_or(Rejection::UnknownOrder)?;
+                let content = match verdict {
+                    Verdict::Genuine => Content::Received { released },
+                    Verdict::Disputed(code) => Content::Disputed { released, code: *code },
+                };
+                self.sign(content, facts)
+            }
+            Command::RequestCancellation { detail } => {
+                self.own(Party::Principal)?;
+                if self.cancellation_requested && !self.stage.is_final() {
+                    return Ok(Work::Done);
+                }
+                self.legal(Kind::CancellationRequested, "cancel")?;
+                self.none_pending()?;
+                if detail.len() > MAX_DETAIL_BYTES {
+                    return Err(Rejection::TooLong {
+                        field: "detail",
+                        bytes: detail.len(),
+                        limit: MAX_DETAIL_BYTES,
+                    });
+                }
+                self.sign(Content::CancellationRequested { detail: detail.clone() }, facts)
+            }
+            Command::Close(code) => {
+                self.own(Party::Fiduciary)?;
+                self.legal(Kind::Closed, "close")?;
+                self.close_is_due(*code, facts)?;
+                self.sign(Content::Closed { code: *code }, facts)
+            }
+            Command::EndRetention => {
+                let secret =
+                    self.secret.ok_or(Rejection::OutOfState { act: "end retention", stage: self.stage })?;
+                if secret.ended {
+                    return Ok(Work::Done);
+                }
+                if facts.now_ms < secret.until_ms {
+                    return Err(Rejection::NotDue { due_at_ms: secret.until_ms, now_ms: facts.now_ms });
+                }
+                if !facts.clock_trusted {
+                    return Err(Rejection::ClockUntrusted);
+                }
+                Ok(Work::Record)
+            }
+            Command::Accept(received) => self.judge(received, facts),
+            Command::Refuse { cid, .. } => match &self.pending {
+                Some(pending) if pending.step.cid == *cid => Ok(Work::Record),
+                _ => Err(Rejection::NotPending),
+            },
+        }
+    }
+
+    fn prepare_place(&self, command: &Command, facts: &Facts) -> Result<Work, Rejection> {
+        let Command::Place { reference, parties, plugin, coin, terms } = command else {
+            return Err(Rejection::NotAsPrepared);
+        };
+        if self.parties.is_some() {
+            return Err(Rejection::ReferenceTaken);
+        }
+        if !facts.hosts.principal {
+            return Err(Rejection::NotHosted(Party::Principal));
+        }
+        check_placed(parties, plugin, *coin, terms, facts)?;
+        let mut readers = vec![parties.principal, parties.fiduciary];
+        readers.dedup();
+        Ok(Work::Sign(Box::new(Draft {
+            reference: reference.clone(),
+            signer: parties.principal,
+            previous: None,
+            issued_at_ms: facts.now_ms,
+            readers,
+            content: Content::Placed {
+                parties: parties.clone(),
+                plugin: plugin.clone(),
+                coin: *coin,
+                terms: terms.clone(),
+            },
+        })))
+    }
+
+    fn prepare_redemption(&self, beneficiary: Cid, facts: &Facts) -> Result<Work, Rejection> {
+        self.own(Party::Principal)?;
+        // Asked before: the same answer for the same beneficiary, and a plain no for another.
+        let asked = match (&self.pending, self.stage) {
+            (Some(pending), _) => match pending.step.facts {
+                StepFacts::RedemptionRequested { beneficiary } => Some(beneficiary),
+                _ => return Err(Rejection::StepPending),
+            },
+            (None, Stage::RedemptionRequested | Stage::Released | Stage::Received | Stage::Disputed) => {
+                self.party(Party::Beneficiary)
+            }
+            _ => None,
+        };
+        if let Some(asked) = asked {
+            if asked != beneficiary {
+                return Err(Rejection::BeneficiaryMismatch(asked));
+            }
+            self.retained()?;
+            return Ok(Work::Done);
+        }
+        let placed = self.legal(Kind::RedemptionRequested, "redeem")?;
+        self.not_cancelled()?;
+        self.beneficiary_fits(&beneficiary)?;
+        if facts.unknown.contains(&beneficiary) {
+            return Err(Rejection::UnknownIdentity { party: Party::Beneficiary, cid: beneficiary });
+        }
+        if self.hosts(Party::Fiduciary) {
+            self.redeemable(facts)?;
+        }
+        let committed =
+            self.step(Kind::Committed).map(|accepted| accepted.step.cid).ok_or(Rejection::UnknownOrder)?;
+        self.sign(Content::RedemptionRequested { beneficiary, placed, committed }, facts)
+    }
+
+    /// The step is legal now; answers the order's CID.
+    pub(super) fn legal(&self, kind: Kind, act: &'static str) -> Result<Cid, Rejection> {
+        let placed = self.placed().ok_or(Rejection::UnknownOrder)?;
+        if rule(kind).is_some_and(|rule| rule.from.contains(&self.stage)) {
+            return Ok(placed);
+        }
+        if let Some(code) = &self.refused {
+            return Err(Rejection::Refused(code.clone()));
+        }
+        if let Some(StepFacts::Closed { code }) = self.head().map(|step| &step.facts) {
+            return Err(Rejection::Closed(*code));
+        }
+        if self.pending.is_some() {
+            return Err(Rejection::StepPending);
+        }
+        Err(Rejection::OutOfState { act, stage: self.stage })
+    }
+
+    /// Who can open the `parties` body of a step: the table's readers, each identity once. A beneficiary reads `closed`
+    /// only once a redemption has named it.
+    pub fn readers(&self, kind: Kind, named: Option<Cid>) -> Vec<Cid> {
+        let mut readers = Vec::new();
+        for party in rule(kind).map(|rule| rule.readers).unwrap_or_default() {
+            let redeemed = self.step(Kind::RedemptionRequested).is_some();
+            let cid = match party {
+                Party::Beneficiary if kind == Kind::Closed && !redeemed => None,
+                Party::Beneficiary => named.or_else(|| self.party(Party::Beneficiary)),
+                _ => self.party(*party),
+            };
+            if let Some(cid) = cid.filter(|cid| !readers.contains(cid)) {
+                readers.push(cid);
+            }
+        }
+        readers
+    }
+
+    fn own(&self, party: Party) -> Result<(), Rejection> {
+        self.placed().ok_or(Rejection::UnknownOrder)?;
+        if self.hosts(party) { Ok(()) } else { Err(Rejection::NotHosted(party)) }
+    }
+
+    fn none_pending(&self) -> Result<(), Rejection> {
+        if self.pending.is_some() { Err(Rejection::StepPending) } else { Ok(()) }
+    }
+
+    fn not_cancelled(&self) -> Result<(), Rejection> {
+        if self.cancellation_requested { Err(Rejection::Closed(ClosedCode::Cancelled)) } else { Ok(()) }
+    }
+
+    fn retained(&self) -> Result<(), Rejection> {
+        match self.secret {
+            Some(secret) if secret.ended => Err(Rejection::RetentionEnded { until_ms: secret.until_ms }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn in_time(&self, facts: &Facts) -> Result<(), Rejection> {
+        let expires_at_ms = self.terms.expires_at_ms;
+        if expires_at_ms > 0 && facts.now_ms >= expires_at_ms {
+            return Err(Rejection::Expired { expires_at_ms, now_ms: facts.now_ms });
+        }
+        Ok(())
+    }
+
+    /// The fiduciary's judgement of a redemption by the policy, at the moment it appends.
+    pub(super) fn redeemable(&self, facts: &Facts) -> Result<(), Rejection> {
+        self.in_time(facts)?;
+        let not_before_ms = self.terms.not_before_ms;
+        if facts.now_ms < not_before_ms {
+            return Err(Rejection::NotBefore { not_before_ms, now_ms: facts.now_ms });
+        }
+        Ok(())
+    }
+
+    /// If the order names a beneficiary, redemption names the same.
+    pub(super) fn beneficiary_fits(&self, beneficiary: &Cid) -> Result<(), Rejection> {
+        match self.party(Party::Beneficiary) {
+            Some(named) if named != *beneficiary => Err(Rejection::BeneficiaryMismatch(named)),
+            _ => Ok(()),
+        }
+    }
+
+    fn close_is_due(&self, code: ClosedCode, facts: &Facts) -> Result<(), Rejection> {
+        match code {
+            ClosedCode::Cancelled if self.cancellation_requested => Ok(()),
+            ClosedCode::Cancelled => Err(Rejection::OutOfState { act: "cancel", stage: self.stage }),
+            ClosedCode::Expired => {
+                let due_at_ms = self.terms.expires_at_ms;
+                if due_at_ms == 0 || facts.now_ms < due_at_ms {
+                    return Err(Rejection::NotDue { due_at_ms, now_ms: facts.now_ms });
+                }
+                if facts.clock_trusted { Ok(()) } else { Err(Rejection::ClockUntrusted) }
+            }
+        }
+    }
+
+    fn sign(&self, content: Content, facts: &Facts) -> Result<Work, Rejection> {
+        let kind = content.kind();
+        let rule = rule(kind).ok_or(Rejection::UnknownOrder)?;
+        let head = self.head().ok_or(Rejection::UnknownOrder)?;
+        let named = match &content {
+            Content::RedemptionRequested { beneficiary, .. } => Some(*beneficiary),
+            _ => None,
+        };
+        Ok(Work::Sign(Box::new(Draft {
+            reference: self.reference.clone(),
+            signer: self.party(rule.signer).ok_or(Rejection::UnknownOrder)?,
+            previous: Some(head.cid),
+            issued_at_ms: facts.now_ms.max(head.issued_at_ms),
+            readers: self.readers(kind, named),
+            content,
+        })))
+    }
+}
+
+/// What must hold of an order however it arrives.
+pub(super) fn check_placed(
+    parties: &super::event::Parties,
+    plugin: &str,
+    coin: u8,
+    terms: &Terms,
+    facts: &Facts,
+) -> Result<(), Rejection> {
+    let named = [
+        (Party::Principal, Some(parties.principal)),
+        (Party::Fiduciary, Some(parties.fiduciary)),
+        (Party::Beneficiary, parties.beneficiary),
+    ];
+    for (party, cid) in named {
+        if let Some(cid) = cid.filter(|cid| facts.unknown.contains(cid)) {
+            return Err(Rejection::UnknownIdentity { party, cid });
+        }
+    }
+    if plugin != facts.plugin {
+        return Err(Rejection::UnknownPlugin(plugin.to_owned()));
+    }
+    if coin > 1 {
+        return Err(Rejection::CoinUnknown(coin));
+    }
+    let invalid = |field, problem| Err(Rejection::PolicyInvalid { field, problem });
+    if terms.not_before_ms > TIME_LIMIT_MS {
+        return invalid("notBeforeMs", "at most 2^53-1");
+    }
+    if terms.expires_at_ms > TIME_LIMIT_MS {
+        return invalid("expiresAtMs", "at most 2^53-1");
+    }
+    if terms.retention_ms > RETENTION_LIMIT_MS {
+        return invalid("retentionMs", "at most ten years");
+    }
+    if terms.expires_at_ms > 0 && terms.expires_at_ms <= terms.not_before_ms {
+        return invalid("expiresAtMs", "must be later than notBeforeMs");
+    }
+    if terms.expires_at_ms > 0 && terms.expires_at_ms <= facts.now_ms {
+        return invalid("expiresAtMs", "is in the past");
+    }
+    Ok(())
+}
+
+impl Content {
+    /// The kind of envelope that says it.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Content::Placed { .. } => Kind::Placed,
+            Content::Committed { .. } => Kind::Committed,
+            Content::RedemptionRequested { .. } => Kind::RedemptionRequested,
+            Content::Released { .. } => Kind::Released,
+            Content::Received { .. } => Kind::Received,
+            Content::Disputed { .. } => Kind::Disputed,
+            Content::CancellationRequested { .. } => Kind::CancellationRequested,
+            Content::Closed { .. } => Kind::Closed,
+        }
+    }
+}

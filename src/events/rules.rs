@@ -1,0 +1,86 @@
+//! How the log's indexes follow from its records: which claims a record takes, which envelopes it brings, and when its
+//! aggregate has something to do by itself. `dta log reindex` derives them again with the same functions.
+
+use crate::identity;
+use crate::ids::request_claim;
+use crate::index::Indexing;
+use crate::order::{self, Order};
+use crate::record::{Aggregate, AggregateKind, Effect, Record, Stored};
+
+/// The rules of this program.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rules;
+
+impl Indexing for Rules {
+    fn claims(&self, record: &Record) -> Vec<[u8; 32]> {
+        // A refused request takes nothing: it may come again.
+        let Effect::Events(events) = &record.effect else { return Vec::new() };
+        let request =
+            record.request.iter().map(|request| request_claim(&record.by, &request.idempotency_key));
+        let keys = identity_events(record, events).flat_map(|event| event.known().key_claims.clone());
+        request.chain(keys).collect()
+    }
+
+    fn envelopes(&self, record: &Record) -> Vec<[u8; 36]> {
+        let Effect::Events(events) = &record.effect else { return Vec::new() };
+        let steps = order_events(record, events).filter_map(|event| match event {
+            order::Event::StepAppended(appended) => Some(appended.step.cid.to_bytes()),
+            order::Event::EquivocationSeen { second, .. } => Some(second.to_bytes()),
+            _ => None,
+        });
+        let identities = identity_events(record, events).map(|event| event.known().cid.to_bytes());
+        steps.chain(identities).collect()
+    }
+
+    fn due(&self, aggregate: &Aggregate, records: &[Record]) -> Option<u64> {
+        if aggregate.kind != AggregateKind::Order {
+            return None;
+        }
+        replay_order(records).ok()?.next_due_ms()
+    }
+}
+
+/// The order that these records, in version order, tell of. Refusals change nothing.
+///
+/// # Errors
+/// A record holds an event that newer code wrote.
+pub fn replay_order(records: &[Record]) -> Result<Order, crate::stored::StoredError> {
+    let mut order = Order::default();
+    for record in records {
+        if let Effect::Events(events) = &record.effect {
+            for stored in events {
+                order = order.apply(&order::Event::from_stored(stored)?);
+            }
+        }
+    }
+    Ok(order)
+}
+
+/// The identity that these records tell of.
+///
+/// # Errors
+/// A record holds an event that newer code wrote.
+pub fn replay_identity(records: &[Record]) -> Result<identity::Identity, crate::stored::StoredError> {
+    let mut identity = identity::Identity::default();
+    for record in records {
+        if let Effect::Events(events) = &record.effect {
+            for stored in events {
+                identity = identity.apply(&identity::Event::from_stored(stored)?);
+            }
+        }
+    }
+    Ok(identity)
+}
+
+fn order_events<'a>(record: &Record, events: &'a [Stored]) -> impl Iterator<Item = order::Event> + use<'a> {
+    let mine = record.aggregate.kind == AggregateKind::Order;
+    events.iter().filter(move |_| mine).filter_map(|stored| order::Event::from_stored(stored).ok())
+}
+
+fn identity_events<'a>(
+    record: &Record,
+    events: &'a [Stored],
+) -> impl Iterator<Item = identity::Event> + use<'a> {
+    let mine = record.aggregate.kind == AggregateKind::Identity;
+    events.iter().filter(move |_| mine).filter_map(|stored| identity::Event::from_stored(stored).ok())
+}
