@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     /// Well-known: the CID of `hello world` as a raw block, as `ipfs add --raw-leaves --cid-version 1` prints it.
-    const HELLO: &str = "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e";
+    const HELLO: &str = "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e";
 
     #[test]
     fn a_known_block_has_its_known_name() {
@@ -214,7 +214,7 @@ mod tests {
     fn it_is_stored_as_its_bytes() {
         let cid = Cid::of(Codec::Raw, b"x");
         let stored = serde_json::to_string(&cid).unwrap();
-        assert_eq!(stored.matches(',').count(), 36);
+        assert!(stored.starts_with("[[1,85,18,32],["), "{stored}");
         assert_eq!(serde_json::from_str::<Cid>(&stored).unwrap(), cid);
         assert!(serde_json::from_str::<Cid>(&stored.replacen("85", "86", 1)).is_err());
     }
