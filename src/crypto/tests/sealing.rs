@@ -5,8 +5,8 @@ mod support;
 
 use dta_crypto::seal::{CIPHERTEXT_BYTES_MAX, PLAINTEXT_BYTES_MAX};
 use dta_crypto::{
-    ContentKey, Entry, IdentityKeys, KeyError, OpenError, Recipient, SealError, SealedParts, Secret, open,
-    open_at_rest, open_with, recipients_match, seal, seal_at_rest,
+    ContentKey, Entry, IdentityKeys, KeyError, OpenError, Recipient, SealError, SealedParts, Secret, hkdf,
+    open, open_at_rest, open_with, recipients_match, seal, seal_at_rest,
 };
 use support::{Repeatable, cid, identity};
 
@@ -110,7 +110,14 @@ fn ciphertexts_cut_short_or_too_long() {
     }
     let longer = [parts.ciphertext, vec![0]].concat();
     assert!(open_with(&key, AAD, &longer, &parts.commit).is_err());
-    assert!(open_with(&key, AAD, &vec![0; CIPHERTEXT_BYTES_MAX + 1], &parts.commit).is_err());
+    // Authentic, and still too long.
+    let both: Secret<64> = hkdf(key.expose(), &[b"milagro-dta/v1/body"]);
+    let body_key = Secret::from_bytes(both.expose()[..32].try_into().unwrap());
+    for (bytes, opens) in [(PLAINTEXT_BYTES_MAX, true), (PLAINTEXT_BYTES_MAX + 1, false)] {
+        let ciphertext = seal_at_rest(&body_key, &[0; 12], AAD, &vec![1; bytes]);
+        assert_eq!(ciphertext.len() > CIPHERTEXT_BYTES_MAX, !opens);
+        assert_eq!(open_with(&key, AAD, &ciphertext, &parts.commit).is_ok(), opens);
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod support;
 
+use blst::MultiPoint;
 use blst::min_sig::{AggregateSignature, Signature as Bls};
 use dta_crypto::{OrderKey, SIGNATURE_BYTES, Secret, Signature, SignatureError, VerifyingKeys, bip340};
 use support::{Repeatable, identity};
@@ -77,6 +78,35 @@ fn bls_halves_that_are_no_points_of_the_subgroup() {
         assert_eq!(keys.verify(b"message", &joined(&half, &good)), Err(SignatureError::Bls));
     }
     assert!(points > 5);
+}
+
+#[test]
+fn a_bls_half_plus_a_point_of_low_order() {
+    // Times the group's order, a point outside the subgroup loses its part inside: pairings do not see what is left,
+    // so that only the subgroup check tells the sum from the signature.
+    let order = "73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001";
+    let order: Vec<u8> = hex::decode(order).unwrap().into_iter().rev().collect();
+    let point = (1..=255).find_map(|x| {
+        let mut half = [0; 48];
+        (half[0], half[47]) = (0x80, x);
+        Bls::uncompress(&half).ok()
+    });
+    let low_order = [point.unwrap()].mult(&order, 255).to_signature();
+    assert!(!low_order.subgroup_check());
+
+    let keys = verifying(1);
+    let Signature(good) = identity(1).sign(b"message");
+    let mut sum = AggregateSignature::from_signature(&Bls::uncompress(&good[..48]).unwrap());
+    sum.add_signature(&low_order, false).unwrap();
+    let sum = sum.to_signature();
+    let key = blst::min_sig::PublicKey::uncompress(&keys.public().bls).unwrap();
+    let domain = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_";
+    let unchecked = sum.verify(false, b"message", domain, &[], &key, false);
+    assert_eq!(unchecked, blst::BLST_ERROR::BLST_SUCCESS);
+    let bad = joined(&sum.compress(), &good);
+    assert_eq!(keys.verify(b"message", &bad), Err(SignatureError::Bls));
+    let items = [(b"message".as_slice(), &good), (b"message".as_slice(), &bad)];
+    assert_eq!(keys.verify_batch(&items, &mut Repeatable::default()), Err(1));
 }
 
 #[test]
