@@ -1,7 +1,7 @@
 //! CARv1 files, bounded and checked: how blocks travel between nodes and to auditors.
 //!
-//! Ours because the crates for it are streams over an async runtime, and this package is pure. One root, which is
-//! among the blocks; at most 64 blocks and 4 MiB; every block is what its CID says.
+//! Ours because the crates for it are streams over an async runtime, and this package is pure. One root, an
+//! envelope among the blocks; at most 64 blocks and 4 MiB; every block is what its CID says.
 
 use std::collections::BTreeSet;
 
@@ -85,10 +85,11 @@ impl CarError {
 
 /// Writes a CAR with the blocks in their order; one that is given twice is written once.
 ///
-/// Fails where [`decode`] would refuse the result: more than 64 blocks or 4 MiB, or the root not among them.
+/// Fails where [`decode`] would refuse the result: more than 64 blocks or 4 MiB, or the root not an envelope among them.
 pub fn encode<'a>(root: Cid, blocks: impl IntoIterator<Item = (Cid, &'a [u8])>) -> Result<Vec<u8>, CarError> {
     let header =
         canonical::encode(&map([("roots", Ipld::List(vec![root.link()])), ("version", Ipld::Integer(1))]));
+    read_header(&header)?;
     let mut car = Vec::new();
     write_varint(header.len(), &mut car);
     car.extend_from_slice(&header);
