@@ -1,0 +1,105 @@
+//! Identities as the actors use them: the verified documents of all that are known, the keys of those hosted here.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dta_crypto::{IdentityKeys, Secret, hosted_seed};
+use dta_events::identity::Standing;
+use dta_events::ids::identity_aggregate;
+use dta_events::replay_identity;
+use dta_protocol::{Cid, Identity};
+
+use super::crypto_pool::Priority;
+use super::log::{LogReader, StoredBlock};
+use super::services::{Services, Unavailable};
+
+/// Identities kept at hand; more are read from the log again.
+const CACHED: usize = 1_024;
+
+/// An identity this node knows.
+pub struct Known {
+    /// Its verified document.
+    pub document: Identity,
+    /// Its keys, if it is hosted here.
+    pub keys: Option<IdentityKeys>,
+}
+
+impl Known {
+    /// Its CID.
+    pub fn cid(&self) -> Cid {
+        self.document.cid()
+    }
+}
+
+/// The known identities.
+pub struct Keyring {
+    node_seed: Secret<32>,
+    log: Arc<dyn LogReader>,
+    cache: Mutex<HashMap<Cid, Arc<Known>>>,
+}
+
+impl Keyring {
+    /// Over the log that holds the documents; hosted keys derive from the node's seed.
+    pub fn new(node_seed: Secret<32>, log: Arc<dyn LogReader>) -> Self {
+        Self { node_seed, log, cache: Mutex::default() }
+    }
+
+    /// The keys of an identity hosted under this UUID; none: the node's own.
+    pub fn derive(&self, uuid: Option<&[u8; 16]>) -> IdentityKeys {
+        match uuid {
+            Some(uuid) => IdentityKeys::from_seed(&hosted_seed(&self.node_seed, uuid)),
+            None => IdentityKeys::from_seed(&self.node_seed),
+        }
+    }
+
+    fn cached(&self, cid: &Cid) -> Option<Arc<Known>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(cid).cloned()
+    }
+
+    /// Reads, verifies and derives: some milliseconds, so it belongs on the crypto pool.
+    fn load(&self, cid: &Cid) -> Result<Option<Arc<Known>>, Unavailable> {
+        let inconsistent = |what: String| Unavailable::Inconsistent(format!("identity {cid}: {what}"));
+        let records = self.log.load(&identity_aggregate(cid))?;
+        let state = replay_identity(&records).map_err(|error| inconsistent(error.to_string()))?;
+        if state.standing == Standing::Unknown {
+            return Ok(None);
+        }
+        let block = match self.log.block(&cid.to_bytes())? {
+            Some(StoredBlock::Published(block)) => block,
+            _ => return Err(inconsistent("its document is not in the log".into())),
+        };
+        let document = Identity::decode(block.bytes()).map_err(|error| inconsistent(error.to_string()))?;
+        let keys = (state.standing == Standing::Hosted).then(|| self.derive(state.uuid.as_ref()));
+        if keys.as_ref().is_some_and(|keys| keys.public() != document.public()) {
+            return Err(inconsistent("the node's seed does not make its keys".into()));
+        }
+        let known = Arc::new(Known { document, keys });
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() >= CACHED {
+            cache.clear();
+        }
+        cache.insert(*cid, known.clone());
+        Ok(Some(known))
+    }
+}
+
+impl Services {
+    /// The identity, if this node knows it.
+    ///
+    /// # Errors
+    /// The log cannot be read or holds something else than it should.
+    pub async fn known(&self, cid: &Cid) -> Result<Option<Arc<Known>>, Unavailable> {
+        if let Some(known) = self.keyring.cached(cid) {
+            return Ok(Some(known));
+        }
+        let (keyring, cid) = (self.keyring.clone(), *cid);
+        self.crypto.run(Priority::Interactive, move || keyring.load(&cid)).await?
+    }
+
+    /// An identity that must be known because an accepted step names it.
+    pub async fn party(&self, cid: &Cid) -> Result<Arc<Known>, Unavailable> {
+        self.known(cid)
+            .await?
+            .ok_or_else(|| Unavailable::Inconsistent(format!("identity {cid}: is not in the log")))
+    }
+}

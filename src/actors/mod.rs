@@ -1,0 +1,13 @@
+//! All I/O, no rules: each actor gathers facts, asks the pure rules of `dta-events`, does the work they name, and appends.
+
+pub mod clock_watch;
+pub mod crypto_pool;
+pub mod identities;
+pub mod keyring;
+pub mod log;
+pub mod orders;
+pub mod projector;
+pub mod seeds;
+pub mod services;
+pub mod timers;
+pub mod views;

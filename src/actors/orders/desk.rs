@@ -1,0 +1,180 @@
+//! Where orders are handed in: it finds the order's shard, bounds what is in flight, and knows requests made before.
+
+use std::sync::Arc;
+
+use actix::Addr;
+use dta_crypto::OrderKey;
+use dta_events::ids::order_aggregate;
+use dta_events::order::Terms;
+use dta_events::record::{Aggregate, AggregateKind};
+use dta_protocol::{Cid, Extension};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::course::OrderError;
+use super::prior::{Prior, prior, prior_at};
+use super::shard::{Answer, Shard, Task, Tell};
+use crate::actors::log::NotWritten;
+use crate::actors::services::{Caller, Services, Unavailable};
+
+/// Commands under way at once; one more is answered 503.
+pub const IN_FLIGHT: usize = 256;
+
+/// The way to the orders.
+pub struct Desk {
+    services: Arc<Services>,
+    shards: Vec<Addr<Shard>>,
+    in_flight: Semaphore,
+}
+
+/// Order a key pair.
+#[derive(Clone)]
+pub struct Place {
+    /// Who keeps it.
+    pub fiduciary: Cid,
+    /// Who gets the secret; may be named at redemption.
+    pub beneficiary: Option<Cid>,
+    /// 0 or 1.
+    pub coin: u8,
+    /// When the fiduciary may act.
+    pub terms: Terms,
+    /// For the fiduciary's plugin.
+    pub extension: Extension,
+}
+
+/// An order stands.
+pub struct Placed {
+    /// Its reference.
+    pub reference: String,
+    /// Its public key; none while the fiduciary has not answered.
+    pub commitment: Option<[u8; 65]>,
+    /// When it was placed, milliseconds since 1970 UTC.
+    pub created_at_ms: u64,
+    /// What the fiduciary's plugin added.
+    pub extension: Extension,
+    /// The newest record behind this answer.
+    pub sequence: Option<u64>,
+}
+
+/// Ask for the release of a secret.
+#[derive(Clone)]
+pub struct Redeem {
+    /// Whose order, by reference of the node's own principal, or by its `placed` CID.
+    pub order: Aggregate,
+    /// Who gets the secret; none: the one the order names.
+    pub beneficiary: Option<Cid>,
+    /// For the fiduciary's plugin.
+    pub extension: Extension,
+}
+
+/// A secret was released.
+pub struct Redeemed {
+    /// The order's reference.
+    pub reference: String,
+    /// The public key.
+    pub commitment: [u8; 65],
+    /// The secret, if its beneficiary is hosted here.
+    pub secret: Option<Arc<OrderKey>>,
+    /// What the plugin added.
+    pub extension: Extension,
+    /// The newest record behind this answer.
+    pub sequence: Option<u64>,
+}
+
+impl Desk {
+    /// Over these shards, one a core.
+    pub fn new(services: Arc<Services>, shards: Vec<Addr<Shard>>) -> Self {
+        Self { services, shards, in_flight: Semaphore::new(IN_FLIGHT) }
+    }
+
+    /// Places an order for the node's own identity and, if the fiduciary is here, has the key pair made.
+    ///
+    /// # Errors
+    /// By the rules, or not now; see [`OrderError`].
+    pub async fn place(&self, place: Place, caller: Caller) -> Result<Placed, OrderError> {
+        let _permit = self.permit()?;
+        let mut prior = prior(&*self.services.log, &caller)?;
+        loop {
+            let (aggregate, task) = match prior {
+                Prior::Other => return Err(OrderError::OtherRequest),
+                Prior::Same(record) => (record.aggregate, Task::PlacedBefore),
+                Prior::None => {
+                    let reference = self.new_reference();
+                    let aggregate = order_aggregate(&self.services.node, &reference);
+                    (aggregate, Task::Place { reference, place: Box::new(place.clone()) })
+                }
+            };
+            match self.tell(aggregate, task, caller.clone()).await {
+                Ok(Answer::Placed(placed)) => return Ok(placed),
+                Ok(_) => return Err(OrderError::OtherRequest),
+                // The same request got in first, between our look and our write.
+                Err(OrderError::Unavailable(Unavailable::NotWritten(NotWritten::ClaimTaken {
+                    sequence,
+                    ..
+                }))) => prior = prior_at(&*self.services.log, &caller, sequence)?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Asks for the release and answers with the secret if its beneficiary is hosted here.
+    ///
+    /// # Errors
+    /// By the rules, or not now; see [`OrderError`].
+    pub async fn redeem(&self, redeem: Redeem, caller: Caller) -> Result<Redeemed, OrderError> {
+        let _permit = self.permit()?;
+        let order = redeem.order;
+        match prior(&*self.services.log, &caller)? {
+            Prior::Other => return Err(OrderError::OtherRequest),
+            Prior::Same(record) if record.aggregate != order => return Err(OrderError::OtherRequest),
+            Prior::Same(_) | Prior::None => {}
+        }
+        match self.tell(order, Task::Redeem(Box::new(redeem)), caller).await? {
+            Answer::Redeemed(redeemed) => Ok(redeemed),
+            _ => Err(OrderError::OtherRequest),
+        }
+    }
+
+    /// Does what is due for an order: after a crash, and when a timer runs out.
+    ///
+    /// # Errors
+    /// Not now; it stays due.
+    pub async fn attend(&self, order: Aggregate, caller: Caller) -> Result<(), OrderError> {
+        let _permit = self.permit()?;
+        self.tell(order, Task::Attend, caller).await.map(|_| ())
+    }
+
+    /// The aggregate of an order named as clients do: the reference of an order of the node's own principal, or the CID
+    /// of any order's `placed` envelope.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn find(&self, named: &str) -> Result<Option<Aggregate>, OrderError> {
+        match named.parse::<Cid>() {
+            Ok(placed) => {
+                let found = self.services.log.envelope(&placed.to_bytes()).map_err(Unavailable::from)?;
+                Ok(found.filter(|aggregate| aggregate.kind == AggregateKind::Order))
+            }
+            Err(_) => Ok(Some(order_aggregate(&self.services.node, named))),
+        }
+    }
+
+    async fn tell(&self, order: Aggregate, task: Task, caller: Caller) -> Result<Answer, OrderError> {
+        let [a, b, ..] = order.id;
+        let shard = usize::from(u16::from_be_bytes([a, b])) % self.shards.len().max(1);
+        let shard = self.shards.get(shard).ok_or(Unavailable::Stopping)?;
+        shard.send(Tell { order, task, caller }).await.map_err(|_| Unavailable::Stopping)?
+    }
+
+    fn permit(&self) -> Result<SemaphorePermit<'_>, OrderError> {
+        self.in_flight.try_acquire().map_err(|_| Unavailable::Busy.into())
+    }
+
+    /// A UUIDv7 (RFC 9562): 48 bits of time, then randomness.
+    fn new_reference(&self) -> String {
+        let random: [u8; 10] = self.services.random();
+        uuid::Builder::from_unix_timestamp_millis(self.services.clock.wall_ms(), &random)
+            .into_uuid()
+            .hyphenated()
+            .to_string()
+    }
+}

@@ -1,0 +1,15 @@
+//! Orders: one FIFO for each order, many orders at once. `desk` is what the API and the timers call; `shard` is the actor;
+//! `course` takes one command through prepare, work, decide, append, apply; `work` signs and seals what prepare named;
+//! `reopen` reads back what an earlier step sealed.
+
+mod course;
+mod desk;
+mod prior;
+mod reopen;
+mod shard;
+mod work;
+
+pub use course::OrderError;
+pub use desk::{Desk, IN_FLIGHT, Place, Placed, Redeem, Redeemed};
+pub use prior::{Prior, prior};
+pub use shard::Shard;

@@ -1,0 +1,38 @@
+//! Idempotency: what an earlier request under the same key led to.
+
+use dta_events::ids::request_claim;
+use dta_events::record::Record;
+
+use crate::actors::log::LogReader;
+use crate::actors::services::{Caller, Unavailable};
+
+/// What is known of a request's key.
+pub enum Prior {
+    /// There is no key, or it is new.
+    None,
+    /// The same request was made before: this record answers it.
+    Same(Box<Record>),
+    /// Another body was sent under this key.
+    Other,
+}
+
+/// Looks a request up by caller and key.
+///
+/// # Errors
+/// The log cannot be read.
+pub fn prior(log: &dyn LogReader, caller: &Caller) -> Result<Prior, Unavailable> {
+    let Some(request) = &caller.request else { return Ok(Prior::None) };
+    match log.claim(&request_claim(&caller.by, &request.idempotency_key))? {
+        None => Ok(Prior::None),
+        Some(sequence) => prior_at(log, caller, sequence),
+    }
+}
+
+/// As [`prior`], once the record is known.
+pub(super) fn prior_at(log: &dyn LogReader, caller: &Caller, sequence: u64) -> Result<Prior, Unavailable> {
+    let lost = || Unavailable::Inconsistent(format!("record {sequence}: a claim names it and it is not there"));
+    let (_, bytes) = log.read(sequence, 1)?.into_iter().next().ok_or_else(lost)?;
+    let record = Record::decode(&bytes).map_err(|error| Unavailable::Inconsistent(error.to_string()))?;
+    let same = record.request.map(|request| request.body) == caller.request.map(|request| request.body);
+    Ok(if same { Prior::Same(Box::new(record)) } else { Prior::Other })
+}

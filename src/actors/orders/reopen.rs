@@ -1,0 +1,166 @@
+//! Reads back what an earlier step sealed, with the keys of a party hosted here: nothing of it is kept anywhere else.
+
+use std::sync::Arc;
+
+use dta_crypto::{ContentKey, OrderKey, SecretBytes};
+use dta_events::order::{DisputeCode, Order, Party, Step};
+use dta_protocol::body::{self, Extension, Plaintext};
+use dta_protocol::sealed::{self, SealRequest, SealedError};
+use dta_protocol::{Cid, Descriptor, Envelope, Kind, Role};
+
+use super::course::OrderError;
+use crate::actors::crypto_pool::Priority;
+use crate::actors::keyring::Known;
+use crate::actors::log::StoredBlock;
+use crate::actors::services::{Services, Unavailable};
+
+/// What a beneficiary finds in a release.
+pub(super) enum Opened {
+    /// The secret of the commitment, and what the fiduciary's plugin added to the release.
+    Genuine(Arc<OrderKey>, Extension),
+    /// Something else.
+    Disputed(DisputeCode),
+}
+
+/// The `parties` body of the commitment.
+pub(super) async fn committed(
+    services: &Services,
+    order: &Order,
+    reader: Party,
+) -> Result<body::Committed, OrderError> {
+    let (_, _, plaintext) = parties(services, order, Kind::Committed, reader).await?;
+    body::Committed::decode(plaintext.expose()).map_err(inconsistent)
+}
+
+/// The content key of a step's `parties` body, and the CID of that body.
+pub(super) async fn content_key(
+    services: &Services,
+    order: &Order,
+    kind: Kind,
+    reader: Party,
+) -> Result<(Cid, ContentKey), OrderError> {
+    let (descriptor, key, _) = parties(services, order, kind, reader).await?;
+    Ok((descriptor.cid, key))
+}
+
+/// What the beneficiary of a release gets: opened with its keys, compared with what was committed to.
+pub(super) async fn secret(services: &Services, order: &Order) -> Result<Opened, OrderError> {
+    let commitment = order.commitment().ok_or_else(|| inconsistent("a release without a commitment"))?;
+    let placed = order.placed().ok_or_else(|| inconsistent("a release without an order"))?;
+    let (extension, opened) = match release(services, order).await {
+        Ok(release) => release,
+        Err(Release::CannotOpen) => return Ok(Opened::Disputed(DisputeCode::CannotOpen)),
+        Err(Release::Error(error)) => return Err(error),
+    };
+    let Ok((_, plaintext)) = opened else { return Ok(Opened::Disputed(DisputeCode::CannotOpen)) };
+    let Ok(secret) = body::SecretBody::decode(plaintext.expose()) else {
+        return Ok(Opened::Disputed(DisputeCode::CannotOpen));
+    };
+    match OrderKey::from_secret(secret.secret) {
+        Ok(key) if key.commitment() == commitment && secret.placed == placed => {
+            Ok(Opened::Genuine(Arc::new(key), extension))
+        }
+        _ => Ok(Opened::Disputed(DisputeCode::WrongSecret)),
+    }
+}
+
+/// The content key of the sealed secret, for a dispute; none if it does not open.
+pub(super) async fn secret_content_key(
+    services: &Services,
+    order: &Order,
+) -> Result<Option<ContentKey>, OrderError> {
+    match release(services, order).await {
+        Ok((_, opened)) => Ok(opened.ok().map(|(key, _)| key)),
+        Err(Release::CannotOpen) => Ok(None),
+        Err(Release::Error(error)) => Err(error),
+    }
+}
+
+enum Release {
+    /// The `parties` body of the release does not open, so neither does the secret.
+    CannotOpen,
+    Error(OrderError),
+}
+
+impl From<OrderError> for Release {
+    fn from(error: OrderError) -> Self {
+        Release::Error(error)
+    }
+}
+
+type OpenedBody = Result<(ContentKey, SecretBytes), SealedError>;
+
+async fn release(services: &Services, order: &Order) -> Result<(Extension, OpenedBody), Release> {
+    let step = step(order, Kind::Released)?;
+    let beneficiary = party(services, order, Party::Beneficiary).await?;
+    let (envelope, descriptor) = envelope(services, step)?;
+    let block = read(services, &descriptor.cid)?;
+    let opened = open(services, beneficiary.clone(), &envelope, descriptor, block).await?;
+    let (_, plaintext) = opened.map_err(|_| Release::CannotOpen)?;
+    let released = body::Released::decode(plaintext.expose()).map_err(|_| Release::CannotOpen)?;
+    let block = read(services, &released.secret.cid)?;
+    let opened = open(services, beneficiary, &envelope, released.secret, block).await?;
+    Ok((released.extension, opened))
+}
+
+async fn parties(
+    services: &Services,
+    order: &Order,
+    kind: Kind,
+    reader: Party,
+) -> Result<(Descriptor, ContentKey, SecretBytes), OrderError> {
+    let step = step(order, kind)?;
+    let reader = party(services, order, reader).await?;
+    let (envelope, descriptor) = envelope(services, step)?;
+    let block = read(services, &descriptor.cid)?;
+    let opened = open(services, reader, &envelope, descriptor.clone(), block).await?;
+    let (key, plaintext) = opened.map_err(inconsistent)?;
+    Ok((descriptor, key, plaintext))
+}
+
+async fn open(
+    services: &Services,
+    reader: Arc<Known>,
+    envelope: &Envelope,
+    descriptor: Descriptor,
+    block: Vec<u8>,
+) -> Result<OpenedBody, OrderError> {
+    let statement = envelope.statement().clone();
+    let opened = services.crypto.run(Priority::Interactive, move || {
+        let request = SealRequest::of(&statement, descriptor.role)?;
+        let keys = reader.keys.as_ref().ok_or(SealedError::CannotOpen)?;
+        sealed::open(keys, &reader.cid(), &request, &descriptor, &block)
+    });
+    Ok(opened.await.map_err(Unavailable::from)?)
+}
+
+fn step(order: &Order, kind: Kind) -> Result<&Step, OrderError> {
+    let accepted = order.step(kind).ok_or_else(|| inconsistent(format!("the order has no {kind}")))?;
+    Ok(&accepted.step)
+}
+
+async fn party(services: &Services, order: &Order, party: Party) -> Result<Arc<Known>, OrderError> {
+    let cid = order.party(party).ok_or_else(|| inconsistent(format!("the order has no {}", party.as_str())))?;
+    Ok(services.party(&cid).await?)
+}
+
+/// The envelope of an accepted step, which was verified or made here, and the descriptor of its `parties` body.
+fn envelope(services: &Services, step: &Step) -> Result<(Envelope, Descriptor), OrderError> {
+    let envelope = Envelope::decode(&read(services, &step.cid)?).map_err(inconsistent)?;
+    let descriptor = envelope.statement().sealed_for(Role::Parties).cloned();
+    let descriptor = descriptor.ok_or_else(|| inconsistent(format!("{} has no parties body", step.cid)))?;
+    Ok((envelope, descriptor))
+}
+
+fn read(services: &Services, cid: &Cid) -> Result<Vec<u8>, OrderError> {
+    let bytes = match services.log.block(&cid.to_bytes())? {
+        Some(StoredBlock::Published(block)) => block.bytes().to_vec(),
+        Some(StoredBlock::Held(block)) => block.bytes().to_vec(),
+        None => return Err(inconsistent(format!("block {cid} is not in the log"))),
+    };
+    if cid.names(&bytes) { Ok(bytes) } else { Err(inconsistent(format!("block {cid} is damaged"))) }
+}
+
+fn inconsistent(what: impl std::fmt::Display) -> OrderError {
+    Unavailable::Inconsistent(what.to_string()).into()
+}

@@ -1,0 +1,239 @@
+//! Does what prepare named: asks custody, seals, signs. Interactive arithmetic runs on the crypto pool.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dta_crypto::{ContentKey, OrderKey, Secret, SecretBytes};
+use dta_events::order::{Content, Draft, Made, Order, Party};
+use dta_protocol::body::{self, Extension, Plaintext};
+use dta_protocol::sealed::{self, SealRequest, SealedBody};
+use dta_protocol::{Body, Cid, Envelope, Kind, Role, Statement};
+
+use super::course::OrderError;
+use super::reopen;
+use crate::actors::crypto_pool::Priority;
+use crate::actors::keyring::Known;
+use crate::actors::log::{Block, BlockClass};
+use crate::actors::services::{Services, Unavailable};
+
+/// What is private and goes straight into a sealed body: never into a command, an event or a log line.
+#[derive(Default)]
+pub(super) struct Private {
+    /// For the other side's plugin.
+    pub(super) extension: Extension,
+    /// For the beneficiary alone.
+    pub(super) data: Extension,
+}
+
+/// What the work gave.
+pub(super) struct Product {
+    /// For the rules.
+    pub(super) made: Made,
+    /// The envelope, its sealed bodies, and the held secret of a release.
+    pub(super) blocks: Vec<Block>,
+    /// The order's key pair, when custody gave it or a receipt needed it.
+    pub(super) key: Option<Arc<OrderKey>>,
+    /// What the fiduciary's plugin added.
+    pub(super) extension: Option<Extension>,
+}
+
+/// A plaintext on its way to be sealed.
+struct ToSeal {
+    role: Role,
+    plaintext: SecretBytes,
+    content_key: ContentKey,
+    to: Vec<Arc<Known>>,
+}
+
+/// Signs and seals a draft. Nothing leaves this node and nothing is stored by it, but for a new seed in custody, which
+/// is found again under its order.
+pub(super) async fn perform(
+    services: &Services,
+    order: &Order,
+    draft: Draft,
+    private: Private,
+    key: Option<Arc<OrderKey>>,
+) -> Result<Product, OrderError> {
+    let mut key = key;
+    let (mut commitment, mut secret, mut held, mut added) = (None, None, None, None);
+    let mut bodies = Vec::new();
+    let Private { extension, data } = private;
+    let plaintext = match &draft.content {
+        Content::Placed { parties, plugin, coin, terms } => encode(&body::Placed {
+            reference: draft.reference.clone(),
+            fiduciary: parties.fiduciary,
+            beneficiary: parties.beneficiary,
+            plugin: plugin.clone(),
+            coin: *coin,
+            policy: body::Policy {
+                not_before_ms: terms.not_before_ms,
+                expires_at_ms: terms.expires_at_ms,
+                retention_ms: terms.retention_ms,
+                delay_ms: 0,
+                guardian: None,
+                approvers: Vec::new(),
+                approvals_required: 0,
+            },
+            extension,
+            seen: Vec::new(),
+        })?,
+        Content::Committed { placed } => {
+            let made = services.seeds.create(placed.to_bytes()).await.map_err(Unavailable::Custody)?;
+            let proof = body::sign_commitment_proof(&made, placed, &draft.signer);
+            commitment = Some(made.commitment());
+            added = Some(Extension::new());
+            encode(&body::Committed {
+                commitment: made.commitment(),
+                proof,
+                extension: Extension::new(),
+                seen: Vec::new(),
+            })?
+        }
+        Content::RedemptionRequested { beneficiary, .. } => {
+            bodies.push(ToSeal {
+                role: Role::Beneficiary,
+                plaintext: encode(&body::BeneficiaryData { extension: data })?,
+                content_key: services.content_key(),
+                to: vec![services.party(beneficiary).await?],
+            });
+            let mut keys = BTreeMap::new();
+            for kind in [Kind::Placed, Kind::Committed] {
+                let (cid, key) = reopen::content_key(services, order, kind, Party::Principal).await?;
+                keys.insert(cid, key);
+            }
+            encode(&body::RedemptionRequested { beneficiary: *beneficiary, keys, extension, seen: Vec::new() })?
+        }
+        Content::Released { placed, beneficiary, commitment } => {
+            let kept = services.seeds.open(placed.to_bytes()).await.map_err(Unavailable::Custody)?;
+            if kept.commitment() != **commitment {
+                let text = format!("custody holds another key for {placed} than the one committed to");
+                return Err(Unavailable::Inconsistent(text).into());
+            }
+            let plaintext = encode(&body::SecretBody {
+                placed: *placed,
+                commitment: **commitment,
+                secret: Secret::from_bytes(*kept.secret().expose()),
+            })?;
+            let sealed = seal_secret(services, &draft, beneficiary, plaintext).await?;
+            let descriptor = sealed.descriptor;
+            secret = Some(descriptor.cid);
+            held = Some(block(descriptor.cid, BlockClass::Held, sealed.block));
+            key = Some(Arc::new(kept));
+            added = Some(Extension::new());
+            encode(&body::Released {
+                beneficiary: *beneficiary,
+                secret: descriptor,
+                extension: Extension::new(),
+                seen: Vec::new(),
+            })?
+        }
+        Content::Received { released } => {
+            let key = key.as_ref().ok_or_else(|| {
+                Unavailable::Inconsistent("a receipt needs the released secret at hand".to_owned())
+            })?;
+            let proof = body::sign_received_proof(key, released, &draft.signer);
+            encode(&body::Received { proof, seen: Vec::new() })?
+        }
+        Content::Disputed { code, .. } => {
+            let content_key = reopen::secret_content_key(services, order).await?;
+            encode(&body::Disputed { code: *code, content_key, seen: Vec::new() })?
+        }
+        Content::CancellationRequested { detail } => {
+            encode(&body::CancellationRequested { detail: detail.clone(), seen: Vec::new() })?
+        }
+        Content::Closed { code } => {
+            encode(&body::Closed { code: *code, detail: String::new(), seen: Vec::new() })?
+        }
+    };
+    let mut readers = Vec::new();
+    for reader in &draft.readers {
+        readers.push(services.party(reader).await?);
+    }
+    let content_key = services.content_key();
+    bodies.insert(0, ToSeal { role: Role::Parties, plaintext, content_key, to: readers });
+    let signer = services.party(&draft.signer).await?;
+    let (envelope, sealed) = services
+        .crypto
+        .run(Priority::Interactive, move || issue(&draft, &signer, bodies))
+        .await
+        .map_err(Unavailable::from)??;
+    let made = Made {
+        cid: envelope.cid(),
+        statement: envelope.statement_hash(),
+        sealed: sealed.iter().map(|body| body.descriptor.cid).collect(),
+        commitment,
+        secret,
+    };
+    let published = |cid, bytes| block(cid, BlockClass::Published, bytes);
+    let mut blocks = vec![published(envelope.cid(), envelope.block().to_vec())];
+    blocks.extend(sealed.into_iter().map(|body| published(body.descriptor.cid, body.block)));
+    blocks.extend(held);
+    Ok(Product { made, blocks, key, extension: added })
+}
+
+fn issue(
+    draft: &Draft,
+    signer: &Known,
+    bodies: Vec<ToSeal>,
+) -> Result<(dta_protocol::Verified<Envelope>, Vec<SealedBody>), OrderError> {
+    let sealed =
+        bodies.into_iter().map(|body| seal_body(draft, body)).collect::<Result<Vec<_>, OrderError>>()?;
+    let statement = Statement {
+        kind: draft.content.kind(),
+        body: Body::Order { note: None },
+        sealed: sealed.iter().map(|body| body.descriptor.clone()).collect(),
+        signer: Some(draft.signer),
+        subject: draft.reference.clone(),
+        previous: draft.previous,
+        issued_at_ms: draft.issued_at_ms,
+    };
+    let keys = signer.keys.as_ref().ok_or_else(|| {
+        Unavailable::Inconsistent(format!("the keys of {} are not on this node", draft.signer))
+    })?;
+    let envelope = Envelope::sign(&statement, keys).map_err(invalid)?;
+    Ok((envelope, sealed))
+}
+
+/// The released secret is sealed for its beneficiary alone, bound to the statement that will say so.
+async fn seal_secret(
+    services: &Services,
+    draft: &Draft,
+    beneficiary: &Cid,
+    plaintext: SecretBytes,
+) -> Result<SealedBody, OrderError> {
+    let to = vec![services.party(beneficiary).await?];
+    let (draft, content_key) = (draft.clone(), services.content_key());
+    services
+        .crypto
+        .run(Priority::Interactive, move || {
+            seal_body(&draft, ToSeal { role: Role::Secret, plaintext, content_key, to })
+        })
+        .await
+        .map_err(Unavailable::from)?
+}
+
+fn seal_body(draft: &Draft, body: ToSeal) -> Result<SealedBody, OrderError> {
+    let request = SealRequest {
+        kind: draft.content.kind(),
+        role: body.role,
+        signer: draft.signer,
+        subject: &draft.reference,
+        previous: draft.previous,
+        issued_at_ms: draft.issued_at_ms,
+    };
+    let recipients: Vec<_> = body.to.iter().map(|known| (known.cid(), known.document.public())).collect();
+    sealed::seal(&request, body.plaintext.expose(), body.content_key, &recipients).map_err(invalid)
+}
+
+fn encode<P: Plaintext>(plaintext: &P) -> Result<SecretBytes, OrderError> {
+    plaintext.encode().map_err(invalid)
+}
+
+/// What the protocol refuses to write is the caller's to mend: the text names field and limit.
+fn invalid(error: impl std::fmt::Display) -> OrderError {
+    OrderError::Invalid(error.to_string())
+}
+
+fn block(cid: Cid, class: BlockClass, bytes: Vec<u8>) -> Block {
+    Block { cid: cid.to_bytes(), class, bytes }
+}

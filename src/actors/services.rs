@@ -1,0 +1,126 @@
+//! What every actor works with: the log and its writer, custody, keys, clocks, the crypto pool.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dta_crypto::ContentKey;
+use dta_events::record::{Aggregate, Effect, Request, Stored};
+use dta_protocol::Cid;
+use thiserror::Error;
+
+use super::clock_watch::ClockWatch;
+use super::crypto_pool::{CryptoPool, PoolBusy};
+use super::keyring::Keyring;
+use super::log::{Append, LogHandle, LogReader, NotWritten, ReadError};
+use super::seeds::{SeedError, SeedKeeper};
+use crate::ports::{Clock, Entropy};
+use crate::quota::Quota;
+
+/// The node's services, shared by all actors.
+pub struct Services {
+    /// The node's own identity.
+    pub node: Cid,
+    /// The plugin this node runs.
+    pub plugin: String,
+    /// Reads of the log.
+    pub log: Arc<dyn LogReader>,
+    /// The one writer of the log.
+    pub writer: LogHandle,
+    /// Threads for signing, sealing and opening.
+    pub crypto: CryptoPool,
+    /// Custody.
+    pub seeds: SeedKeeper,
+    /// Identities: documents of all known ones, keys of hosted ones.
+    pub keyring: Arc<Keyring>,
+    /// Wall and monotonic clock.
+    pub clock: Arc<dyn Clock>,
+    /// Whether the wall clock may decide something final.
+    pub clock_watch: Arc<ClockWatch>,
+    /// How many refusals local callers may have recorded.
+    pub refusals: Quota,
+    /// Random bytes.
+    pub entropy: Mutex<Box<dyn Entropy + Send>>,
+}
+
+/// Who asks, and in the course of what.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// `local`, `timer`, `peer:<CID>`, `oidc:…`.
+    pub by: String,
+    /// Joins the records of one request.
+    pub trace_id: [u8; 16],
+    /// The request, if it has an idempotency key.
+    pub request: Option<Request>,
+}
+
+/// What keeps the node from answering now. Nothing was half done; it may be tried again.
+#[derive(Debug, Error)]
+pub enum Unavailable {
+    /// Too much is under way.
+    #[error("too many commands are under way")]
+    Busy,
+    /// The node is stopping.
+    #[error("the node is stopping")]
+    Stopping,
+    /// The log takes no records.
+    #[error("the log: {0}")]
+    NotWritten(NotWritten),
+    /// The log cannot be read.
+    #[error("the log: {0}")]
+    Read(#[from] ReadError),
+    /// Custody cannot do it now.
+    #[error("custody: {0}")]
+    Custody(#[from] SeedError),
+    /// The node's own data is not what it wrote.
+    #[error("the node's own data: {0}")]
+    Inconsistent(String),
+}
+
+impl From<PoolBusy> for Unavailable {
+    fn from(_: PoolBusy) -> Self {
+        Unavailable::Busy
+    }
+}
+
+impl Services {
+    /// A content key for one sealed body.
+    pub fn content_key(&self) -> ContentKey {
+        ContentKey::random(&mut **self.entropy())
+    }
+
+    /// Random bytes.
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.entropy().fill(&mut bytes);
+        bytes
+    }
+
+    fn entropy(&self) -> std::sync::MutexGuard<'_, Box<dyn Entropy + Send>> {
+        self.entropy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The frame of an append: everything but the effect's own blocks and timer.
+    pub fn append(
+        &self,
+        caller: &Caller,
+        aggregate: Aggregate,
+        expected_version: u64,
+        time_ms: u64,
+        command: Stored,
+        effect: Effect,
+    ) -> Append {
+        Append {
+            aggregate,
+            expected_version,
+            time_ms,
+            by: caller.by.clone(),
+            request: None,
+            trace_id: caller.trace_id,
+            command,
+            effect,
+            blocks: Vec::new(),
+            drop_held: Vec::new(),
+            publish: Vec::new(),
+            due_ms: None,
+        }
+    }
+}

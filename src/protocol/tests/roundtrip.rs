@@ -1,0 +1,177 @@
+//! Any statement and any plaintext within the limits is read back as it was written; at the limits too, not beyond.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use dta_crypto::{ContentKey, OrderKey, Secret};
+use dta_protocol::body::*;
+use dta_protocol::envelope::MAX_BLOCK_BYTES;
+use dta_protocol::{Body, Cid, Codec, Descriptor, Envelope, EnvelopeError, Kind, Plaintext, Role, Statement};
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+
+fn cid(codec: Codec) -> impl Strategy<Value = Cid> {
+    any::<[u8; 8]>().prop_map(move |seed| Cid::of(codec, &seed))
+}
+
+fn time() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(0), Just((1 << 53) - 1), any::<u64>().prop_map(|n| n >> 11)]
+}
+
+fn reference() -> impl Strategy<Value = String> {
+    "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+}
+
+fn descriptor(role: Role, recipients: usize) -> impl Strategy<Value = Descriptor> {
+    let entries = btree_set(any::<[u8; 8]>(), 1..=recipients);
+    (cid(Codec::Raw), any::<[u8; 32]>(), entries).prop_map(move |(cid, commit, entries)| {
+        let entry = |seed: [u8; 8]| {
+            let mut entry = Box::new([0; 1168]);
+            entry[..8].copy_from_slice(&seed);
+            entry
+        };
+        Descriptor { cid, commit, role, suite: 1, to: entries.into_iter().map(entry).collect() }
+    })
+}
+
+fn statement() -> impl Strategy<Value = Statement> {
+    let kind = proptest::sample::select(Kind::ALL[1..].to_vec());
+    let link = || cid(Codec::DagCbor);
+    let bodies = (descriptor(Role::Parties, 4), option::of(descriptor(Role::Beneficiary, 1)));
+    (kind, option::of(".{0,200}"), bodies, link(), reference(), link(), time()).prop_map(
+        |(kind, note, (parties, data), signer, subject, previous, issued_at_ms)| Statement {
+            kind,
+            body: Body::Order { note },
+            sealed: [Some(parties), data.filter(|_| kind == Kind::RedemptionRequested)]
+                .into_iter()
+                .flatten()
+                .collect(),
+            signer: Some(signer),
+            subject,
+            previous: (kind != Kind::Placed).then_some(previous),
+            issued_at_ms,
+        },
+    )
+}
+
+fn extension() -> impl Strategy<Value = Extension> {
+    btree_map(".{0,8}", ".{0,20}", 0..6)
+}
+
+fn seen() -> impl Strategy<Value = Vec<String>> {
+    vec(".{0,40}", 0..=3)
+}
+
+fn placed() -> impl Strategy<Value = Placed> {
+    let link = || cid(Codec::DagCbor);
+    let times = (time(), time(), time(), time(), time());
+    let policy =
+        (times, option::of(link()), vec(link(), 0..=16)).prop_map(|(times, guardian, approvers)| Policy {
+            not_before_ms: times.0,
+            expires_at_ms: times.1,
+            retention_ms: times.2,
+            delay_ms: times.3,
+            guardian,
+            approvers,
+            approvals_required: times.4,
+        });
+    (reference(), link(), option::of(link()), "[a-z]{1,128}", 0..=1u8, policy, extension(), seen()).prop_map(
+        |(reference, fiduciary, beneficiary, plugin, coin, policy, extension, seen)| Placed {
+            reference,
+            fiduciary,
+            beneficiary,
+            plugin,
+            coin,
+            policy,
+            extension,
+            seen,
+        },
+    )
+}
+
+fn same<P: Plaintext>(body: &P) -> P {
+    let bytes = body.encode().unwrap();
+    let read = P::decode(bytes.expose()).unwrap();
+    assert_eq!(read.encode().unwrap().expose(), bytes.expose());
+    let value: ipld_core::ipld::Ipld = serde_ipld_dagcbor::from_slice(bytes.expose()).unwrap();
+    assert_eq!(serde_ipld_dagcbor::to_vec(&value).unwrap(), bytes.expose());
+    read
+}
+
+proptest! {
+    #[test]
+    fn statements(statement in statement()) {
+        let bytes = statement.encode().unwrap();
+        prop_assert_eq!(&Statement::decode(&bytes).unwrap(), &statement);
+        let value: ipld_core::ipld::Ipld = serde_ipld_dagcbor::from_slice(&bytes).unwrap();
+        prop_assert_eq!(serde_ipld_dagcbor::to_vec(&value).unwrap(), bytes);
+    }
+
+    #[test]
+    fn orders(placed in placed(), seed: [u8; 32], proof in vec(any::<u8>(), 64), extension in extension(), seen in seen()) {
+        let read = same(&placed);
+        prop_assert_eq!(read.policy, placed.policy);
+        prop_assert_eq!((read.fiduciary, read.beneficiary, read.coin), (placed.fiduciary, placed.beneficiary, placed.coin));
+        prop_assert_eq!((read.reference, read.plugin), (placed.reference, placed.plugin));
+        prop_assert_eq!((read.extension, read.seen), (placed.extension, placed.seen));
+        let Ok(key) = OrderKey::from_secret(Secret::from_bytes(seed)) else { return Ok(()) };
+        let commitment = key.commitment();
+        let proof: [u8; 64] = proof.try_into().unwrap();
+        let committed = same(&Committed { commitment, proof, extension: extension.clone(), seen: seen.clone() });
+        prop_assert_eq!((committed.commitment, committed.proof), (commitment, proof));
+        prop_assert_eq!((committed.extension, committed.seen), (extension, seen.clone()));
+        prop_assert_eq!(same(&Received { proof, seen }).proof, proof);
+        let placed = Cid::of(Codec::DagCbor, &seed);
+        let secret = same(&SecretBody { placed, commitment, secret: Secret::from_bytes(seed) });
+        prop_assert_eq!((secret.placed, secret.commitment, *secret.secret.expose()), (placed, commitment, seed));
+    }
+
+    #[test]
+    fn releases(
+        beneficiary in cid(Codec::DagCbor),
+        bodies in btree_map(cid(Codec::Raw), any::<[u8; 32]>(), 2),
+        secret in descriptor(Role::Secret, 1),
+        extension in extension(),
+        seen in seen(),
+        detail in ".{0,200}",
+        key: Option<[u8; 32]>,
+    ) {
+        let keys = || bodies.iter().map(|(cid, key)| (*cid, ContentKey::from_bytes(*key))).collect();
+        let read = same(&RedemptionRequested { beneficiary, keys: keys(), extension: extension.clone(), seen: seen.clone() });
+        let read_keys: BTreeMap<_, _> = read.keys.iter().map(|(cid, key)| (*cid, *key.expose())).collect();
+        prop_assert_eq!((read.beneficiary, read_keys), (beneficiary, bodies.clone()));
+        prop_assert_eq!(&same(&BeneficiaryData { extension: extension.clone() }).extension, &extension);
+        let released = same(&Released { beneficiary, secret: secret.clone(), extension, seen: seen.clone() });
+        prop_assert_eq!((released.beneficiary, released.secret), (beneficiary, secret));
+        let code = DisputeCode::CannotOpen;
+        let disputed = same(&Disputed { code, content_key: key.map(ContentKey::from_bytes), seen: seen.clone() });
+        prop_assert_eq!(disputed.content_key.map(|key| *key.expose()), key);
+        prop_assert_eq!(&same(&CancellationRequested { detail: detail.clone(), seen: seen.clone() }).detail, &detail);
+        let closed = same(&Closed { code: ClosedCode::Expired, detail: detail.clone(), seen: seen.clone() });
+        prop_assert_eq!((closed.code, closed.detail, closed.seen), (ClosedCode::Expired, detail, seen));
+    }
+}
+
+#[test]
+fn an_extension_may_be_as_large_as_its_limits() {
+    let entries =
+        |count: usize, value: usize| (0..count).map(|n| (format!("{n:02}"), "v".repeat(value))).collect();
+    let code = |extension| BeneficiaryData { extension }.encode().map_err(|error| error.code()).map(|_| ());
+    assert_eq!(code(entries(64, 254)), Ok(()), "64 entries, 16 KiB");
+    assert_eq!(code(entries(64, 255)), Err("field-limit"));
+    assert_eq!(code(entries(65, 0)), Err("field-limit"));
+    assert_eq!(code(entries(1, 16_382)), Ok(()));
+    assert_eq!(code(entries(1, 16_383)), Err("field-limit"));
+}
+
+/// The largest statement there can be fits the block, so the block's limit only bounds what a stranger makes us read.
+#[test]
+fn a_block_over_64_kib_is_not_read() {
+    assert_eq!(
+        Envelope::decode(&vec![0xa2; MAX_BLOCK_BYTES + 1]),
+        Err(EnvelopeError::TooLarge(MAX_BLOCK_BYTES + 1))
+    );
+    assert_eq!(Envelope::decode(&vec![0xa2; MAX_BLOCK_BYTES]), Err(EnvelopeError::Layout));
+}
