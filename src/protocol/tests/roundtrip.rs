@@ -64,31 +64,18 @@ fn seen() -> impl Strategy<Value = Vec<String>> {
     vec(".{0,40}", 0..=3)
 }
 
-fn placed() -> impl Strategy<Value = Placed> {
+fn policy() -> impl Strategy<Value = Policy> {
     let link = || cid(Codec::DagCbor);
     let times = (time(), time(), time(), time(), time());
-    let policy =
-        (times, option::of(link()), vec(link(), 0..=16)).prop_map(|(times, guardian, approvers)| Policy {
-            not_before_ms: times.0,
-            expires_at_ms: times.1,
-            retention_ms: times.2,
-            delay_ms: times.3,
-            guardian,
-            approvers,
-            approvals_required: times.4,
-        });
-    (reference(), link(), option::of(link()), "[a-z]{1,128}", 0..=1u8, policy, extension(), seen()).prop_map(
-        |(reference, fiduciary, beneficiary, plugin, coin, policy, extension, seen)| Placed {
-            reference,
-            fiduciary,
-            beneficiary,
-            plugin,
-            coin,
-            policy,
-            extension,
-            seen,
-        },
-    )
+    (times, option::of(link()), vec(link(), 0..=16)).prop_map(|(times, guardian, approvers)| Policy {
+        not_before_ms: times.0,
+        expires_at_ms: times.1,
+        retention_ms: times.2,
+        delay_ms: times.3,
+        guardian,
+        approvers,
+        approvals_required: times.4,
+    })
 }
 
 fn same<P: Plaintext>(body: &P) -> P {
@@ -110,12 +97,31 @@ proptest! {
     }
 
     #[test]
-    fn orders(placed in placed(), seed: [u8; 32], proof in vec(any::<u8>(), 64), extension in extension(), seen in seen()) {
-        let read = same(&placed);
-        prop_assert_eq!(read.policy, placed.policy);
-        prop_assert_eq!((read.fiduciary, read.beneficiary, read.coin), (placed.fiduciary, placed.beneficiary, placed.coin));
-        prop_assert_eq!((read.reference, read.plugin), (placed.reference, placed.plugin));
-        prop_assert_eq!((read.extension, read.seen), (placed.extension, placed.seen));
+    fn orders(
+        reference in reference(),
+        parties in (cid(Codec::DagCbor), option::of(cid(Codec::DagCbor))),
+        plugin in "[a-z]{1,128}",
+        coin in 0..=1u8,
+        policy in policy(),
+        seed: [u8; 32],
+        proof in vec(any::<u8>(), 64),
+        extension in extension(),
+        seen in seen(),
+    ) {
+        let (fiduciary, beneficiary) = parties;
+        let read = same(&Placed {
+            reference: reference.clone(),
+            fiduciary,
+            beneficiary,
+            plugin: plugin.clone(),
+            coin,
+            policy: policy.clone(),
+            extension: extension.clone(),
+            seen: seen.clone(),
+        });
+        prop_assert_eq!((read.reference, read.fiduciary, read.beneficiary), (reference, fiduciary, beneficiary));
+        prop_assert_eq!((read.plugin, read.coin, read.policy), (plugin, coin, policy));
+        prop_assert_eq!((&read.extension, &read.seen), (&extension, &seen));
         let Ok(key) = OrderKey::from_secret(Secret::from_bytes(seed)) else { return Ok(()) };
         let commitment = key.commitment();
         let proof: [u8; 64] = proof.try_into().unwrap();

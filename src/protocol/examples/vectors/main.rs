@@ -4,14 +4,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-#[path = "vectors/invalid.rs"]
-mod invalid;
-#[path = "../tests/story/mod.rs"]
+mod cases;
+mod envelopes;
+mod plaintexts;
+mod statements;
+#[path = "../../tests/story/mod.rs"]
 mod story;
+mod wire;
 
 use std::fs;
 use std::path::Path;
 
+use cases::Cases;
 use dta_protocol::sealed::SealRequest;
 use dta_protocol::{Kind, car};
 use serde_json::{Value, json};
@@ -35,10 +39,26 @@ fn main() {
     });
     fs::write(folder.join("protocol.json"), format!("{valid:#}\n")).unwrap();
     fs::write(folder.join("order.car"), &file).unwrap();
-    let invalid = invalid::all(&story, &file);
+    let invalid = all_invalid(&story, &file);
     let lines: Vec<String> = invalid.iter().map(Value::to_string).collect();
     fs::write(folder.join("invalid.json"), format!("[\n{}\n]\n", lines.join(",\n"))).unwrap();
     println!("{} valid steps, {} invalid cases", story.steps.len(), invalid.len());
+}
+
+/// Every invalid vector. `file` is the CAR of the order.
+fn all_invalid(story: &Story, file: &[u8]) -> Vec<Value> {
+    let mut cases = Cases::new(story, file);
+    wire::cbor(&mut cases);
+    wire::cids(&mut cases);
+    wire::cars(&mut cases);
+    statements::statements(&mut cases);
+    statements::descriptors(&mut cases);
+    envelopes::envelopes(&mut cases);
+    envelopes::identities(&mut cases, story);
+    plaintexts::orders(&mut cases);
+    plaintexts::releases(&mut cases);
+    plaintexts::sealed(&mut cases);
+    cases.list
 }
 
 fn identity(party: &Party) -> Value {
