@@ -56,7 +56,8 @@ impl Order {
             StepFacts::RedemptionRequested { beneficiary } => self.name_beneficiary(*beneficiary),
             StepFacts::Released { beneficiary, secret } => {
                 self.name_beneficiary(*beneficiary);
-                let until_ms = accepted.at_ms.saturating_add(self.terms.retention_ms);
+                let retention_ms = Some(self.terms.retention_ms).filter(|limit| *limit > 0);
+                let until_ms = retention_ms.map(|limit| accepted.at_ms.saturating_add(limit));
                 self.secret = Some(HeldSecret { cid: *secret, until_ms, ended: false });
             }
             StepFacts::CancellationRequested => self.cancellation_requested = true,

@@ -66,14 +66,11 @@ impl Order {
             }
         }
         if let Some(secret) = self.secret.filter(|secret| !secret.ended) {
-            if secret.until_ms <= now_ms {
-                agenda.push((secret.until_ms, Due::EndRetention));
-            } else {
-                if self.hosts(Party::Beneficiary) && self.stage == Stage::Released {
-                    agenda.push((0, Due::Acknowledge));
-                }
-                agenda.push((secret.until_ms, Due::EndRetention));
+            let kept = secret.until_ms.is_none_or(|until_ms| now_ms < until_ms);
+            if kept && self.hosts(Party::Beneficiary) && self.stage == Stage::Released {
+                agenda.push((0, Due::Acknowledge));
             }
+            agenda.extend(secret.until_ms.map(|until_ms| (until_ms, Due::EndRetention)));
         }
         agenda
     }

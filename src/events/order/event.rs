@@ -26,7 +26,7 @@ pub struct Terms {
     pub not_before_ms: u64,
     /// The order is closed at this time if nothing was released.
     pub expires_at_ms: u64,
-    /// How long after the release the sealed secret is kept for the beneficiary to fetch, in milliseconds.
+    /// How long after the release the sealed secret is kept for the beneficiary to fetch, in milliseconds; 0: for good.
     pub retention_ms: u64,
 }
 

@@ -76,8 +76,9 @@ impl Order {
                 if secret.ended {
                     return Ok(Work::Done);
                 }
-                if facts.now_ms < secret.until_ms {
-                    return Err(Rejection::NotDue { due_at_ms: secret.until_ms, now_ms: facts.now_ms });
+                if secret.until_ms.is_none_or(|until_ms| facts.now_ms < until_ms) {
+                    let due_at_ms = secret.until_ms.unwrap_or(u64::MAX);
+                    return Err(Rejection::NotDue { due_at_ms, now_ms: facts.now_ms });
                 }
                 if !facts.clock_trusted {
                     return Err(Rejection::ClockUntrusted);
@@ -205,7 +206,9 @@ impl Order {
 
     fn retained(&self) -> Result<(), Rejection> {
         match self.secret {
-            Some(secret) if secret.ended => Err(Rejection::RetentionEnded { until_ms: secret.until_ms }),
+            Some(secret) if secret.ended => {
+                Err(Rejection::RetentionEnded { until_ms: secret.until_ms.unwrap_or_default() })
+            }
             _ => Ok(()),
         }
     }

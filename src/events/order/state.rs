@@ -22,8 +22,8 @@ pub struct Accepted {
 pub struct HeldSecret {
     /// The block.
     pub cid: Cid,
-    /// When retention ends.
-    pub until_ms: u64,
+    /// When retention ends, milliseconds since 1970 UTC; `None`: never.
+    pub until_ms: Option<u64>,
     /// It has ended and the block is gone.
     pub ended: bool,
 }
