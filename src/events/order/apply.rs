@@ -1,5 +1,7 @@
 //! How an event changes an order: total, no rule, no panic. Whatever is in the log can be applied.
 
+use dta_protocol::Cid;
+
 use super::event::{Event, StepAppended, StepFacts};
 use super::state::{Accepted, HeldSecret, Order};
 use super::table::{Stage, rule};
@@ -10,12 +12,13 @@ impl Order {
         match event {
             Event::StepAppended(appended) => self.append(appended),
             Event::StepRefused { cid, code } => {
-                if self.pending.as_ref().is_some_and(|pending| pending.step.cid == *cid) {
-                    self.pending = None;
-                    if self.steps.is_empty() {
-                        self.stage = Stage::Refused;
-                        self.refused = Some(code.clone());
-                    }
+                if let Some(pending) = self.pending.take_if(|pending| pending.step.cid == *cid)
+                    && self.steps.is_empty()
+                {
+                    // What was turned down stays to be seen: no step follows it.
+                    self.steps.push(pending);
+                    self.stage = Stage::Refused;
+                    self.refused = Some(code.clone());
                 }
             }
             Event::EquivocationSeen { first, second } => {
@@ -42,13 +45,24 @@ impl Order {
             self.pending = Some(accepted);
             return;
         }
-        // A step of the fiduciary settles ours: it answers it, or what stood before it.
+        self.settle(accepted.step.previous.as_ref());
+        self.accept(accepted);
+    }
+
+    /// The order as a step that answers `previous` finds it: with our own pending step if that is what it answers,
+    /// without it otherwise.
+    pub fn seen_from(&self, previous: Option<&Cid>) -> Self {
+        let mut order = self.clone();
+        order.settle(previous);
+        order
+    }
+
+    fn settle(&mut self, previous: Option<&Cid>) {
         if let Some(pending) = self.pending.take()
-            && accepted.step.previous == Some(pending.step.cid)
+            && previous == Some(&pending.step.cid)
         {
             self.accept(pending);
         }
-        self.accept(accepted);
     }
 
     fn accept(&mut self, accepted: Accepted) {
@@ -69,7 +83,7 @@ impl Order {
         self.steps.push(accepted);
     }
 
-    fn name_beneficiary(&mut self, beneficiary: dta_protocol::Cid) {
+    fn name_beneficiary(&mut self, beneficiary: Cid) {
         if let Some(parties) = self.parties.as_mut() {
             parties.beneficiary = Some(beneficiary);
         }

@@ -60,7 +60,7 @@ impl Order {
             if in_time && !self.cancellation_requested {
                 match self.stage {
                     Stage::Placed => agenda.push((0, Due::Commit)),
-                    Stage::RedemptionRequested => agenda.push((0, Due::Release)),
+                    Stage::RedemptionRequested => agenda.push((self.terms.not_before_ms, Due::Release)),
                     _ => {}
                 }
             }

@@ -152,6 +152,7 @@ pub struct StepAppended {
 
 /// The events of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every event is the large one")]
 pub enum Event {
     /// A step joined the order.
     StepAppended(StepAppended),

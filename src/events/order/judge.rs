@@ -6,10 +6,10 @@ use dta_protocol::{Cid, Kind};
 
 use super::command::{Facts, ReceivedStep, Work};
 use super::event::{Step, StepFacts};
-use super::prepare::check_placed;
+use super::prepare::{check_not_past, check_placed};
 use super::rejection::Rejection;
 use super::state::Order;
-use super::table::{Party, Stage, rule};
+use super::table::{Party, Rule, Stage, rule};
 
 /// A time stamp may be this far ahead of the receiver's clock, in milliseconds.
 pub const CLOCK_SKEW_MS: u64 = 300_000;
@@ -36,12 +36,20 @@ impl Order {
                 Ok(Work::Record)
             };
         }
+        // Our own log says what the parties hosted here have said: what it does not know, nobody here signed.
+        if self.pending.as_ref().is_some_and(|pending| pending.step.statement == step.statement) {
+            return Ok(Work::Done);
+        }
+        let hosts = if kind == Kind::Placed { facts.hosts.principal } else { self.hosts(rule.signer) };
+        if hosts {
+            return Err(Rejection::NotMadeHere(rule.signer));
+        }
         if step.issued_at_ms > facts.now_ms.saturating_add(CLOCK_SKEW_MS) {
             return Err(Rejection::IssuedInFuture);
         }
         match &step.facts {
             StepFacts::Placed { .. } => self.judge_placed(received, facts)?,
-            _ => self.judge_later(received, rule.signer, kind, facts)?,
+            _ => self.judge_later(received, rule, facts)?,
         }
         Ok(Work::Record)
     }
@@ -74,58 +82,36 @@ impl Order {
         if !received.reserved_policy_is_empty {
             return Err(Rejection::PolicyUnsupported);
         }
-        check_placed(parties, plugin, *coin, terms, facts)
+        check_placed(parties, plugin, *coin, terms, facts)?;
+        if facts.hosts.fiduciary { check_not_past(terms, facts) } else { Ok(()) }
     }
 
-    fn judge_later(
-        &self,
-        received: &ReceivedStep,
-        signed_by: Party,
-        kind: Kind,
-        facts: &Facts,
-    ) -> Result<(), Rejection> {
+    fn judge_later(&self, received: &ReceivedStep, rule: &Rule, facts: &Facts) -> Result<(), Rejection> {
+        let kind = rule.kind;
         let step = &received.step;
         if received.reference != self.reference {
             return Err(Rejection::WrongReference);
         }
-        // A step of the fiduciary may answer our own pending one; then it settles it, and is judged as after it.
-        let pending = self.pending.as_ref().filter(|pending| Some(pending.step.cid) == step.previous);
-        let (answered, stage) = match (pending, signed_by) {
-            (Some(pending), Party::Fiduciary) => (
-                &pending.step,
-                rule(pending.step.facts.kind()).and_then(|rule| rule.to).unwrap_or(self.stage),
-            ),
-            _ => match self.head() {
-                Some(head) if step.previous == Some(head.cid) => (head, self.stage),
-                _ => return Err(self.not_next(kind)),
-            },
+        // The fiduciary may answer our own pending step: that settles it, and the answer is judged as after it.
+        let order = self.seen_from(step.previous.as_ref());
+        let head = match order.head() {
+            Some(head) if step.previous == Some(head.cid) => head,
+            _ if matches!(order.stage, Stage::Closed | Stage::Refused) => {
+                return Err(order.barred(kind.as_str()));
+            }
+            _ => return Err(Rejection::WrongPrevious),
         };
-        if !rule(kind).is_some_and(|rule| rule.from.contains(&stage)) {
-            self.legal(kind, kind.as_str())?;
-            return Err(Rejection::OutOfState { act: kind.as_str(), stage });
+        if !rule.from.contains(&order.stage) {
+            return Err(order.barred(kind.as_str()));
         }
-        if step.issued_at_ms < answered.issued_at_ms {
+        if step.issued_at_ms < head.issued_at_ms {
             return Err(Rejection::IssuedBeforePrevious);
         }
-        self.judge_content(received, pending.map(|pending| &pending.step), facts)
+        order.judge_content(received, facts)
     }
 
-    /// What to say of a step that answers something else than the last accepted one.
-    fn not_next(&self, kind: Kind) -> Rejection {
-        match self.stage {
-            Stage::Closed | Stage::Refused => {
-                self.legal(kind, kind.as_str()).err().unwrap_or(Rejection::WrongPrevious)
-            }
-            _ => Rejection::WrongPrevious,
-        }
-    }
-
-    fn judge_content(
-        &self,
-        received: &ReceivedStep,
-        pending: Option<&Step>,
-        facts: &Facts,
-    ) -> Result<(), Rejection> {
+    /// What a step says, judged by the order that it finds.
+    fn judge_content(&self, received: &ReceivedStep, facts: &Facts) -> Result<(), Rejection> {
         let holds = |good: bool| if good { Ok(()) } else { Err(Rejection::ProofInvalid) };
         let proof = received.proof.as_deref().and_then(|proof| <&[u8; 64]>::try_from(proof).ok());
         match &received.step.facts {
@@ -135,26 +121,14 @@ impl Order {
                 holds(verify_commitment_proof(&placed, &fiduciary, commitment, proof).is_ok())
             }
             StepFacts::RedemptionRequested { beneficiary } => {
+                self.not_cancelled()?;
                 self.beneficiary_fits(beneficiary)?;
                 if facts.unknown.contains(beneficiary) {
                     return Err(Rejection::UnknownIdentity { party: Party::Beneficiary, cid: *beneficiary });
                 }
-                if self.cancellation_requested {
-                    return Err(Rejection::OutOfState { act: "redeem", stage: self.stage });
-                }
                 if self.hosts(Party::Fiduciary) { self.redeemable(facts) } else { Ok(()) }
             }
-            StepFacts::Released { beneficiary, .. } => {
-                let asked = match pending.map(|step| &step.facts) {
-                    Some(StepFacts::RedemptionRequested { beneficiary }) => Some(*beneficiary),
-                    _ => self.party(Party::Beneficiary),
-                };
-                match asked {
-                    Some(asked) if asked == *beneficiary => Ok(()),
-                    Some(asked) => Err(Rejection::BeneficiaryMismatch(asked)),
-                    None => Err(Rejection::UnknownOrder),
-                }
-            }
+            StepFacts::Released { beneficiary, .. } => self.beneficiary_fits(beneficiary),
             StepFacts::Received => {
                 let released = received.step.previous.ok_or(Rejection::WrongPrevious)?;
                 let (_, beneficiary) = self.order_and(Party::Beneficiary)?;

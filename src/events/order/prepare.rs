@@ -7,7 +7,7 @@ use dta_protocol::{Cid, Kind};
 use super::command::{Command, Content, Draft, Facts, Verdict, Work};
 use super::event::{ClosedCode, StepFacts, Terms};
 use super::rejection::Rejection;
-use super::state::Order;
+use super::state::{Accepted, Order};
 use super::table::{Party, Stage, rule};
 
 /// The longest retention of a released secret: ten years, in milliseconds.
@@ -31,7 +31,7 @@ impl Order {
             Command::Release => {
                 self.own(Party::Fiduciary)?;
                 let placed = self.legal(Kind::Released, "release")?;
-                self.in_time(facts)?;
+                self.redeemable(facts)?;
                 self.not_cancelled()?;
                 let beneficiary = self.party(Party::Beneficiary).ok_or(Rejection::UnknownOrder)?;
                 let commitment = Box::new(self.commitment().ok_or(Rejection::UnknownOrder)?);
@@ -50,7 +50,9 @@ impl Order {
             }
             Command::RequestCancellation { detail } => {
                 self.own(Party::Principal)?;
-                if self.cancellation_requested && !self.stage.is_final() {
+                let asked = |pending: &Accepted| pending.step.facts.kind() == Kind::CancellationRequested;
+                let asked = self.cancellation_requested || self.pending.as_ref().is_some_and(asked);
+                if asked && !self.stage.is_final() {
                     return Ok(Work::Done);
                 }
                 self.legal(Kind::CancellationRequested, "cancel")?;
@@ -104,6 +106,7 @@ impl Order {
             return Err(Rejection::NotHosted(Party::Principal));
         }
         check_placed(parties, plugin, *coin, terms, facts)?;
+        check_not_past(terms, facts)?;
         let mut readers = vec![parties.principal, parties.fiduciary];
         readers.dedup();
         Ok(Work::Sign(Box::new(Draft {
@@ -156,25 +159,28 @@ impl Order {
     }
 
     /// The step is legal now; answers the order's CID.
-    pub(super) fn legal(&self, kind: Kind, act: &'static str) -> Result<Cid, Rejection> {
+    fn legal(&self, kind: Kind, act: &'static str) -> Result<Cid, Rejection> {
         let placed = self.placed().ok_or(Rejection::UnknownOrder)?;
         if rule(kind).is_some_and(|rule| rule.from.contains(&self.stage)) {
             return Ok(placed);
         }
-        if let Some(code) = &self.refused {
-            return Err(Rejection::Refused(code.clone()));
-        }
-        if let Some(StepFacts::Closed { code }) = self.head().map(|step| &step.facts) {
-            return Err(Rejection::Closed(*code));
-        }
         if self.pending.is_some() {
             return Err(Rejection::StepPending);
         }
-        Err(Rejection::OutOfState { act, stage: self.stage })
+        Err(self.barred(act))
+    }
+
+    /// Why a step is not legal now.
+    pub(super) fn barred(&self, act: &'static str) -> Rejection {
+        match (&self.refused, self.head().map(|step| &step.facts)) {
+            (Some(code), _) => Rejection::Refused(code.clone()),
+            (None, Some(StepFacts::Closed { code })) => Rejection::Closed(*code),
+            _ => Rejection::OutOfState { act, stage: self.stage },
+        }
     }
 
     /// Who can open the `parties` body of a step: the table's readers, each identity once. A beneficiary reads `closed`
-    /// only once a redemption has named it.
+    /// only once a redemption has named it. Of a received step ask the order that it finds ([`Order::seen_from`]).
     pub fn readers(&self, kind: Kind, named: Option<Cid>) -> Vec<Cid> {
         let mut readers = Vec::new();
         for party in rule(kind).map(|rule| rule.readers).unwrap_or_default() {
@@ -200,7 +206,7 @@ impl Order {
         if self.pending.is_some() { Err(Rejection::StepPending) } else { Ok(()) }
     }
 
-    fn not_cancelled(&self) -> Result<(), Rejection> {
+    pub(super) fn not_cancelled(&self) -> Result<(), Rejection> {
         if self.cancellation_requested { Err(Rejection::Closed(ClosedCode::Cancelled)) } else { Ok(()) }
     }
 
@@ -213,7 +219,7 @@ impl Order {
         }
     }
 
-    pub(super) fn in_time(&self, facts: &Facts) -> Result<(), Rejection> {
+    fn in_time(&self, facts: &Facts) -> Result<(), Rejection> {
         let expires_at_ms = self.terms.expires_at_ms;
         if expires_at_ms > 0 && facts.now_ms >= expires_at_ms {
             return Err(Rejection::Expired { expires_at_ms, now_ms: facts.now_ms });
@@ -221,7 +227,7 @@ impl Order {
         Ok(())
     }
 
-    /// The fiduciary's judgement of a redemption by the policy, at the moment it appends.
+    /// The fiduciary's judgement of a redemption or release by the policy, at the moment it appends.
     pub(super) fn redeemable(&self, facts: &Facts) -> Result<(), Rejection> {
         self.in_time(facts)?;
         let not_before_ms = self.terms.not_before_ms;
@@ -309,8 +315,13 @@ pub(super) fn check_placed(
     if terms.expires_at_ms > 0 && terms.expires_at_ms <= terms.not_before_ms {
         return invalid("expiresAtMs", "must be later than notBeforeMs");
     }
+    Ok(())
+}
+
+/// A new order whose time is over could only be closed. A beneficiary that is told of an old one does not ask this.
+pub(super) fn check_not_past(terms: &Terms, facts: &Facts) -> Result<(), Rejection> {
     if terms.expires_at_ms > 0 && terms.expires_at_ms <= facts.now_ms {
-        return invalid("expiresAtMs", "is in the past");
+        return Err(Rejection::PolicyInvalid { field: "expiresAtMs", problem: "is in the past" });
     }
     Ok(())
 }

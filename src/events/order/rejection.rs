@@ -38,6 +38,9 @@ pub enum Rejection {
     /// Signed by somebody whose step it is not.
     #[error("signer: a step of this kind is the {}'s alone", .0.as_str())]
     WrongSigner(Party),
+    /// Signed with keys that are here, by somebody else: the key is stolen, or this log is not the newest.
+    #[error("signer: the {}'s keys are on this node, which did not make this statement", .0.as_str())]
+    NotMadeHere(Party),
     /// It does not answer the last accepted step.
     #[error("previous: is not the last step that the fiduciary accepted")]
     WrongPrevious,
@@ -148,6 +151,7 @@ impl Rejection {
             Rejection::UnknownIdentity { .. } => "unknown-identity",
             Rejection::OutOfState { .. } => "out-of-state",
             Rejection::WrongSigner(_) => "wrong-signer",
+            Rejection::NotMadeHere(_) => "not-made-here",
             Rejection::WrongPrevious => "wrong-previous",
             Rejection::Equivocation(_) => "equivocation",
             Rejection::StepPending => "step-pending",

@@ -41,7 +41,7 @@ pub struct Order {
     pub hosts: Hosts,
     /// When the fiduciary may act.
     pub terms: Terms,
-    /// The accepted chain, oldest first.
+    /// The accepted chain, oldest first; of an order that was turned down, its `order/placed` alone.
     pub steps: Vec<Accepted>,
     /// Our own step that the fiduciary has not settled yet.
     pub pending: Option<Accepted>,
