@@ -1,0 +1,116 @@
+//! The lookups: each is one read of an index, or a few in order.
+
+use std::ops::ControlFlow::{Break, Continue};
+
+use dta_events::record::{Aggregate, Record};
+
+use super::keys;
+use super::open::Log;
+use super::port::{CidBytes, Damage, Head, LogReader, PublishedAt, PublishedBlock, ReadError, StoredBlock};
+use super::store::{Store, Table};
+
+impl<S: Store, W: Send + Sync> LogReader for Log<S, W> {
+    fn head(&self) -> Result<Head, ReadError> {
+        Ok(keys::head_from(self.store.get(Table::Meta, keys::HEAD)?)?)
+    }
+
+    fn read(&self, from_sequence: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, ReadError> {
+        let mut records = Vec::new();
+        self.store.scan(Table::Records, &from_sequence.to_be_bytes(), &mut |key, stored| {
+            if records.len() == limit {
+                return Ok(Break(()));
+            }
+            let sequence = from_sequence.saturating_add(records.len() as u64);
+            if keys::integer(Table::Records, key)? != sequence {
+                return Err(Damage::Record { sequence, reason: "the record is missing".into() }.into());
+            }
+            records.push((sequence, stored.to_vec()));
+            Ok(Continue(()))
+        })?;
+        Ok(records)
+    }
+
+    fn load(&self, aggregate: &Aggregate) -> Result<Vec<Record>, ReadError> {
+        let mut records = Vec::new();
+        self.store.scan(Table::Aggregates, &keys::aggregate_and(aggregate, 0), &mut |key, sequence| {
+            let (found, version) = keys::split_aggregate(Table::Aggregates, key)?;
+            if found != *aggregate {
+                return Ok(Break(()));
+            }
+            let sequence = keys::integer(Table::Aggregates, sequence)?;
+            let damage = |reason: String| Damage::Record { sequence, reason };
+            let stored = self.store.get(Table::Records, &sequence.to_be_bytes())?;
+            let stored =
+                stored.ok_or_else(|| damage("the record is missing, its index entry is not".into()))?;
+            let record = Record::decode(&stored).map_err(|error| damage(error.to_string()))?;
+            let place = (record.sequence, record.aggregate, record.version);
+            if place != (sequence, *aggregate, version) || version != records.len() as u64 + 1 {
+                return Err(damage("the record is not what its index entry says".into()).into());
+            }
+            records.push(record);
+            Ok(Continue(()))
+        })?;
+        Ok(records)
+    }
+
+    fn claim(&self, claim: &[u8; 32]) -> Result<Option<u64>, ReadError> {
+        let sequence = self.store.get(Table::Claims, claim)?;
+        Ok(sequence.map(|sequence| keys::integer(Table::Claims, &sequence)).transpose()?)
+    }
+
+    fn envelope(&self, cid: &CidBytes) -> Result<Option<Aggregate>, ReadError> {
+        let place = self.store.get(Table::Envelopes, cid)?;
+        let place = place.map(|place| keys::split_aggregate(Table::Envelopes, &place)).transpose()?;
+        Ok(place.map(|(aggregate, _)| aggregate))
+    }
+
+    fn due(&self, until_ms: u64, limit: usize) -> Result<Vec<(u64, Aggregate)>, ReadError> {
+        let mut due = Vec::new();
+        self.store.scan(Table::Timers, &[keys::BY_DUE], &mut |key, _| {
+            let (due_ms, aggregate) = keys::split_due(key)?;
+            if due_ms > until_ms || due.len() == limit {
+                return Ok(Break(()));
+            }
+            due.push((due_ms, aggregate));
+            Ok(Continue(()))
+        })?;
+        Ok(due)
+    }
+
+    fn block(&self, cid: &CidBytes) -> Result<Option<StoredBlock>, ReadError> {
+        let value = self.store.get(Table::Blocks, cid)?;
+        Ok(value.map(|value| keys::block_from(*cid, &value)).transpose()?)
+    }
+
+    fn published_block(&self, cid: &CidBytes) -> Result<Option<PublishedBlock>, ReadError> {
+        Ok(match self.block(cid)? {
+            Some(StoredBlock::Published(block)) => Some(block),
+            _ => None,
+        })
+    }
+
+    fn published(
+        &self,
+        after: Option<PublishedAt>,
+        limit: usize,
+    ) -> Result<Vec<(PublishedAt, PublishedBlock)>, ReadError> {
+        let mut from = after.map(|after| keys::published_key(after).to_vec()).unwrap_or_default();
+        if after.is_some() {
+            // The least key above it.
+            from.push(0);
+        }
+        let mut blocks = Vec::new();
+        self.store.scan(Table::Published, &from, &mut |key, cid| {
+            if blocks.len() == limit {
+                return Ok(Break(()));
+            }
+            let (at, cid) = keys::split_published(key, cid)?;
+            let Some(block) = self.published_block(&cid)? else {
+                return Err(keys::damage(Table::Published, "a block in it is not there, or held").into());
+            };
+            blocks.push((at, block));
+            Ok(Continue(()))
+        })?;
+        Ok(blocks)
+    }
+}
