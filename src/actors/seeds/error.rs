@@ -1,0 +1,129 @@
+//! Why custody did not do what was asked. No message holds a secret.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// One refusal of a seed store or of its keeper; cheap to clone, since one cause may answer a whole batch.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum SeedError {
+    /// No copy has a seed for this order, and all copies were there to ask.
+    #[error("custody has no seed for this order")]
+    NotFound,
+    /// The seed of this order was overwritten; it will never have another.
+    #[error("the seed of this order was shredded")]
+    Shredded,
+    /// Copies, or a slot and its contents, contradict each other: a person must decide.
+    #[error("custody-conflict: {what}")]
+    Conflict {
+        /// What contradicts what.
+        what: String,
+    },
+    /// A configured copy is not there: new orders wait for it.
+    #[error("the seed copy in {} is missing: {why}", folder.display())]
+    CopyMissing {
+        /// The folder of the copy.
+        folder: PathBuf,
+        /// What was found instead.
+        why: &'static str,
+    },
+    /// The key encryption key does not open with this node's seed and identity.
+    #[error("the seed store does not open with this node's seed and identity")]
+    Locked,
+    /// The file system failed.
+    #[error("the seed copy in {} failed", folder.display())]
+    Io {
+        /// The folder of the copy.
+        folder: PathBuf,
+        /// The system's own error.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// No copy can read this slot (they are numbered from 0), which is or may be the order's.
+    #[error("slot {slot} of the seed store is damaged in every copy")]
+    Damaged {
+        /// Its number.
+        slot: u32,
+    },
+    /// A file is not a seed store that this program can read.
+    #[error("{} is not a usable seed store: {why}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// There is a store already; it is never overwritten.
+    #[error("{} is there already and is not overwritten", file.display())]
+    Exists {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The disk, or the largest number of slots, is reached.
+    #[error("the seed store is full: at most {limit} slots, and free disk space")]
+    Full {
+        /// The largest number of slots.
+        limit: u32,
+    },
+    /// Too many requests wait for custody.
+    #[error("custody is busy: {queue} requests wait")]
+    Busy {
+        /// The length of the queue.
+        queue: usize,
+    },
+    /// Custody is shutting down.
+    #[error("custody has stopped")]
+    Stopped,
+}
+
+impl SeedError {
+    /// The stable name of the error, for answers and records.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "custody-not-found",
+            Self::Shredded => "custody-shredded",
+            Self::Conflict { .. } => "custody-conflict",
+            Self::CopyMissing { .. } => "custody-copy-missing",
+            Self::Locked => "custody-locked",
+            Self::Io { .. } => "custody-io",
+            Self::Damaged { .. } => "custody-damaged",
+            Self::Unreadable { .. } => "custody-unreadable",
+            Self::Exists { .. } => "custody-exists",
+            Self::Full { .. } => "custody-full",
+            Self::Busy { .. } => "custody-busy",
+            Self::Stopped => "custody-stopped",
+        }
+    }
+
+    /// Whether the same request may succeed later without a change to the order: a 503 rather than a refusal.
+    pub fn is_temporary(&self) -> bool {
+        matches!(
+            self,
+            Self::CopyMissing { .. }
+                | Self::Locked
+                | Self::Io { .. }
+                | Self::Full { .. }
+                | Self::Busy { .. }
+                | Self::Stopped
+        )
+    }
+
+    pub(super) fn io(folder: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::Full { limit: super::soft::MAX_SLOTS }
+            }
+            io::ErrorKind::NotFound => Self::missing(folder, "there is no seeds.dta"),
+            _ => Self::Io { folder: folder.to_owned(), source: Arc::new(source) },
+        }
+    }
+
+    pub(super) fn missing(folder: &Path, why: &'static str) -> Self {
+        Self::CopyMissing { folder: folder.to_owned(), why }
+    }
+
+    pub(super) fn conflict(what: impl Into<String>) -> Self {
+        Self::Conflict { what: what.into() }
+    }
+}

@@ -1,0 +1,98 @@
+//! Custody's port: where the seeds of orders are kept, wrapped, outside the log.
+//!
+//! One seed (32 random bytes) belongs to one order, named by the binary CID of its `order/placed` envelope. The
+//! key pair is derived from the seed; its public half, the commitment, is stored beside the wrapped seed so that
+//! whatever is unwrapped later is checked against what was promised.
+
+mod error;
+mod keeper;
+mod soft;
+
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod keeper_tests;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use error::SeedError;
+pub use keeper::SeedKeeper;
+pub use soft::SoftStore;
+
+use dta_crypto::{Entropy, OrderKey};
+use std::path::PathBuf;
+
+/// A binary CID: 36 bytes, without multibase prefix.
+pub type CidBytes = [u8; 36];
+/// An uncompressed SEC1 point on secp256k1: 65 bytes.
+pub type Commitment = [u8; 65];
+
+/// Keeps the wrapped seeds of orders. Every method blocks on disk or device; one thread owns a store (`keeper`).
+pub trait SeedStore: Send {
+    /// Makes the seeds of these orders, or finds those that are already there: the same placed CID always answers
+    /// the same key. One answer for each order, in their order.
+    ///
+    /// Durable: when this returns, every seed answered `Ok` is written and synced in every configured copy; one
+    /// group commit serves the whole batch. If a copy is missing or fails, no new seed is answered; what another
+    /// copy already took is found again by the next create of that CID.
+    /// Errors: `CopyMissing`, `Io`, `Full`, `Conflict`, `Damaged`, `Shredded`.
+    fn create(&mut self, orders: &[CidBytes], entropy: &mut dyn Entropy) -> Vec<Result<OrderKey, SeedError>>;
+
+    /// Unwraps the seed of an order and derives its key, which is checked against the stored commitment.
+    ///
+    /// Reads one working copy at least; one that lacks the seed or has it torn is repaired on the way.
+    /// Errors: `NotFound` (said only when every copy is present and whole), `CopyMissing` (an absent copy may
+    /// have it), `Damaged`, `Conflict`, `Shredded`, `Io`.
+    fn open(&mut self, placed: &CidBytes) -> Result<OrderKey, SeedError>;
+
+    /// Overwrites the seed of an order in every copy, for good: the same CID never gets a seed again.
+    ///
+    /// Synced in every present copy when it returns. Best effort: flash and copy-on-write file systems may keep
+    /// the old bytes; certain is only the destruction of the KEK. Repeating it is harmless.
+    /// Errors: `CopyMissing` (the present copies are overwritten, the absent one will be on its return; repeat),
+    /// `NotFound`, `Damaged`, `Conflict`, `Io`.
+    fn shred(&mut self, placed: &CidBytes) -> Result<(), SeedError>;
+
+    /// The state of the store and of its copies, as of now. No secrets.
+    fn status(&mut self) -> SeedStatus;
+
+    /// Every seed that is there, in no promised order. No secrets.
+    fn list(&mut self) -> Vec<SeedListed>;
+}
+
+/// What can be told about a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeedStatus {
+    /// Names the key encryption key; random, not secret.
+    pub kek_id: [u8; 16],
+    /// Slots that hold a seed.
+    pub used: u32,
+    /// Slots that are allocated and empty; more are allocated when they run out.
+    pub free: u32,
+    /// Slots whose seed was overwritten; they are not used again.
+    pub shredded: u32,
+    /// Numbers of the slots that no present copy can read.
+    pub damaged: Vec<u32>,
+    /// Orders whose copies disagree.
+    pub conflicts: Vec<CidBytes>,
+    /// Every configured copy, home first.
+    pub copies: Vec<CopyStatus>,
+}
+
+/// One copy of a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyStatus {
+    /// The folder that holds it.
+    pub folder: PathBuf,
+    /// Why it is not in use; `None` while it is.
+    pub trouble: Option<String>,
+}
+
+/// A seed by its public names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeedListed {
+    /// The order's placed CID.
+    pub placed: CidBytes,
+    /// The public half of its key.
+    pub commitment: Commitment,
+}
