@@ -1,0 +1,214 @@
+//! What may be asked of the read models. Each answer is of one moment and of whole records.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dta_projections::{
+    COUNT_KEY, History, HistoryRow, Identities, IdentityRow, OrderRow, Orders, Projection, Rows,
+    history_prefix, identity_key, identity_ordinal_key, order_key, order_ordinal_key, placed_key,
+    reference_key,
+};
+use dta_protocol::Cid;
+use serde::de::DeserializeOwned;
+
+use super::database::{Database, Reader, Standing};
+use super::error::ViewsError;
+use super::feed::Entry;
+use crate::actors::log::LogReader;
+
+/// The most rows of one page.
+pub const PAGE_ROWS_MAX: u64 = 1_000;
+
+/// A place in the histories: the record's sequence, and which of that record's entries.
+pub type HistoryPlace = (u64, u16);
+
+/// How much there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Orders, whatever became of them.
+    pub orders: u64,
+    /// Identities, hosted here or known.
+    pub identities: u64,
+}
+
+/// Reads of the read models; clones read the same. Each call blocks on the disk, none waits for the projector.
+///
+/// Every call may fail: `Engine` if the disk fails; `Row` if a row is damaged; `Schema` if the read model was filled by
+/// other code, which happens only where it was opened read-only.
+#[derive(Clone)]
+pub struct Queries {
+    database: Arc<Database>,
+}
+
+impl Queries {
+    pub(super) fn over(database: Arc<Database>) -> Self {
+        Self { database }
+    }
+
+    /// The projections, in the order of their opening.
+    pub fn projections(&self) -> &[&'static dyn Projection] {
+        &self.database.projections
+    }
+
+    /// Where a read model stands; none if it has never been made.
+    pub fn standing(&self, name: &str) -> Result<Option<Standing>, ViewsError> {
+        self.database.standing(self.database.projection(name)?.name())
+    }
+
+    /// Whether a read model can take the record it takes next, if the log has it: a halted one says why, also to who
+    /// only reads.
+    ///
+    /// # Errors
+    /// `Halted` if it cannot; `Broken` if it is not of this log; `Record` and `Log` if the log cannot be read.
+    pub fn try_next(&self, name: &str, log: &dyn LogReader) -> Result<(), ViewsError> {
+        let projection = self.database.projection(name)?;
+        let name = projection.name();
+        let Some(standing) = self.standing(name)? else { return Ok(()) };
+        let Some((sequence, stored)) = log.read(standing.position, 1)?.pop() else { return Ok(()) };
+        let Entry { record, .. } = Entry::decode(sequence, &stored)?;
+        if record.previous != standing.last {
+            return Err(ViewsError::Broken { reader: name, sequence });
+        }
+        self.database.read(projection, |reader| {
+            let mut rows = BTreeMap::new();
+            for key in projection.reads(&record) {
+                if let Some(row) = reader.bytes(&key)? {
+                    rows.insert(key, row);
+                }
+            }
+            let changes = projection.apply(&Rows::new(rows), &record);
+            changes.map(|_| ()).map_err(|cause| ViewsError::Halted { name, sequence, cause })
+        })
+    }
+
+    /// The order with this aggregate id.
+    pub fn order_by_id(&self, id: &[u8; 32]) -> Result<Option<OrderRow>, ViewsError> {
+        self.database.read(&Orders, |reader| reader.row(&order_key(id)))
+    }
+
+    /// The order with this reference whose principal is hosted here.
+    pub fn order_by_reference(&self, reference: &str) -> Result<Option<OrderRow>, ViewsError> {
+        self.database.read(&Orders, |reader| order_at(reader, &reference_key(reference)))
+    }
+
+    /// The order that this `order/placed` envelope began.
+    pub fn order_by_placed(&self, placed: &Cid) -> Result<Option<OrderRow>, ViewsError> {
+        self.database.read(&Orders, |reader| order_at(reader, &placed_key(placed)))
+    }
+
+    /// A page of the orders in the order of the log, or against it; `page` counts from 0, and above
+    /// [`PAGE_ROWS_MAX`] a page has that many rows.
+    pub fn orders(&self, page: u64, per_page: u64, ascending: bool) -> Result<Vec<OrderRow>, ViewsError> {
+        self.database.read(&Orders, |reader| {
+            listed(reader, page, per_page, ascending, |n| order_at(reader, &order_ordinal_key(n)))
+        })
+    }
+
+    /// An identity, hosted here or known.
+    pub fn identity(&self, identity: &Cid) -> Result<Option<IdentityRow>, ViewsError> {
+        self.database.read(&Identities, |reader| reader.row(&identity_key(identity)))
+    }
+
+    /// A page of the identities, as [`Queries::orders`].
+    pub fn identities(
+        &self,
+        page: u64,
+        per_page: u64,
+        ascending: bool,
+    ) -> Result<Vec<IdentityRow>, ViewsError> {
+        self.database.read(&Identities, |reader| {
+            listed(reader, page, per_page, ascending, |n| {
+                let identity = reader.row::<Cid>(&identity_ordinal_key(n))?;
+                followed(reader, identity.map(|identity| identity_key(&identity)))
+            })
+        })
+    }
+
+    /// What happened to the order with this aggregate id, refusals included, oldest first: at most `limit` entries
+    /// ([`PAGE_ROWS_MAX`] at most) after a place, or from the start.
+    pub fn history(
+        &self,
+        order: &[u8; 32],
+        after: Option<HistoryPlace>,
+        limit: u64,
+    ) -> Result<Vec<(HistoryPlace, HistoryRow)>, ViewsError> {
+        let prefix = history_prefix(order);
+        let mut from = prefix.clone();
+        if let Some((sequence, position)) = after {
+            from.extend(sequence.to_be_bytes());
+            from.extend(position.to_be_bytes());
+            // The key that follows this one before any other.
+            from.push(0);
+        }
+        self.database.read(&History, |reader| {
+            let mut entries = Vec::new();
+            for row in reader.scan(&from) {
+                let (key, row) = row?;
+                let Some(place) = key.strip_prefix(prefix.as_slice()).and_then(place) else { break };
+                if entries.len() as u64 >= limit.min(PAGE_ROWS_MAX) {
+                    break;
+                }
+                entries.push((place, reader.decode(&row)?));
+            }
+            Ok(entries)
+        })
+    }
+
+    /// How many orders and identities there are.
+    pub fn counts(&self) -> Result<Counts, ViewsError> {
+        Ok(Counts {
+            orders: self.database.read(&Orders, count)?,
+            identities: self.database.read(&Identities, count)?,
+        })
+    }
+
+    /// Every row of a read model, its state aside, in ascending order of the keys.
+    pub(super) fn each_row(
+        &self,
+        projection: &'static dyn Projection,
+        visit: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), ViewsError> {
+        self.database.read(projection, |reader| {
+            for row in reader.scan(&[1]) {
+                let (key, row) = row?;
+                visit(&key, &row);
+            }
+            Ok(())
+        })
+    }
+}
+
+fn place(key: &[u8]) -> Option<HistoryPlace> {
+    let (sequence, position) = key.split_first_chunk()?;
+    Some((u64::from_be_bytes(*sequence), u16::from_be_bytes(position.try_into().ok()?)))
+}
+
+fn count(reader: &Reader) -> Result<u64, ViewsError> {
+    Ok(reader.row(COUNT_KEY)?.unwrap_or(0))
+}
+
+/// The order whose aggregate id stands under a key.
+fn order_at(reader: &Reader, key: &[u8]) -> Result<Option<OrderRow>, ViewsError> {
+    let id = reader.row::<[u8; 32]>(key)?;
+    followed(reader, id.map(|id| order_key(&id)))
+}
+
+fn followed<T: DeserializeOwned>(reader: &Reader, key: Option<Vec<u8>>) -> Result<Option<T>, ViewsError> {
+    key.map_or(Ok(None), |key| reader.row(&key))
+}
+
+/// The rows of a page: ordinals have no gaps, so a page is found by counting.
+fn listed<T>(
+    reader: &Reader,
+    page: u64,
+    per_page: u64,
+    ascending: bool,
+    row: impl Fn(u64) -> Result<Option<T>, ViewsError>,
+) -> Result<Vec<T>, ViewsError> {
+    let count = count(reader)?;
+    let per_page = per_page.min(PAGE_ROWS_MAX);
+    let first = page.saturating_mul(per_page);
+    let end = first.saturating_add(per_page).min(count);
+    let ordinals = (first..end).map(|n| if ascending { n } else { count - 1 - n });
+    ordinals.filter_map(|ordinal| row(ordinal).transpose()).collect()
+}
