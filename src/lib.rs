@@ -1,1 +1,19 @@
-//! placeholder
+//! The library behind the binary `dta`: module map.
+//!
+//! ```text
+//! api ─> actors ─> dta-events (rules) ─> dta-protocol ─> dta-crypto
+//!          │  log, seeds, views, timers, crypto pool
+//!          └─> dta-projections (read models)
+//! ```
+//!
+//! `cli` reads the command line, `config` the settings, `node` wires everything together; `ports` holds clock and
+//! entropy, `home` the files' places.
+
+pub mod actors;
+pub mod cli;
+pub mod config;
+pub mod home;
+pub mod keystore;
+
+pub mod ports;
+pub mod quota;

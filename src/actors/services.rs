@@ -11,7 +11,7 @@ use super::clock_watch::ClockWatch;
 use super::crypto_pool::{CryptoPool, PoolBusy};
 use super::keyring::Keyring;
 use super::log::{Append, LogHandle, LogReader, NotWritten, ReadError};
-use super::seeds::{SeedError, SeedKeeper};
+use super::seeds::{CopyStatus, SeedError, SeedKeeper};
 use crate::ports::{Clock, Entropy};
 use crate::quota::Quota;
 
@@ -70,6 +70,9 @@ pub enum Unavailable {
     /// Custody cannot do it now.
     #[error("custody: {0}")]
     Custody(#[from] SeedError),
+    /// A copy of the seed store is away: no new seed could be kept as promised.
+    #[error("custody: the seed copy in {} is missing", .0.folder.display())]
+    CopyMissing(CopyStatus),
     /// The node's own data is not what it wrote.
     #[error("the node's own data: {0}")]
     Inconsistent(String),

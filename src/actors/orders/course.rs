@@ -132,12 +132,11 @@ impl<'a> Course<'a> {
     }
 
     async fn redeemed(&mut self) -> Result<Redeemed, OrderError> {
+        let (mut secret, mut extension) = (self.key.take(), self.extension.take());
         let order = self.order()?;
         let commitment = order.commitment().ok_or(Rejection::UnknownOrder)?;
         let reference = order.reference.clone();
         let delivered = matches!(order.stage, Stage::Released | Stage::Received);
-        let mut extension = self.extension.take();
-        let mut secret = self.key.take();
         if secret.is_none() && delivered && order.hosts(Party::Beneficiary) {
             match reopen::secret(self.services, order).await? {
                 Opened::Genuine(key, released) => {
@@ -337,7 +336,10 @@ impl<'a> Course<'a> {
     async fn custody_is_ready(&self, fiduciary: &Cid) -> Result<(), OrderError> {
         let known = self.services.known(fiduciary).await?;
         if known.is_some_and(|known| known.keys.is_some()) {
-            self.services.seeds.ready().await.map_err(Unavailable::Custody)?;
+            let status = self.services.seeds.status().await.map_err(Unavailable::Custody)?;
+            if let Some(copy) = status.copies.into_iter().find(|copy| copy.trouble.is_some()) {
+                return Err(Unavailable::CopyMissing(copy).into());
+            }
         }
         Ok(())
     }

@@ -17,7 +17,8 @@ use crate::actors::log::NotWritten;
 use crate::actors::services::{Caller, Services, Unavailable};
 
 /// Commands under way at once; one more is answered 503.
-pub const IN_FLIGHT: usize = 256;
+pub const IN_FLIGHT: usize = IN_FLIGHT_PERMITS as usize;
+const IN_FLIGHT_PERMITS: u32 = 256;
 
 /// The way to the orders.
 pub struct Desk {
@@ -156,6 +157,14 @@ impl Desk {
             }
             Err(_) => Ok(Some(order_aggregate(&self.services.node, named))),
         }
+    }
+
+    /// Waits until nothing is under way, and lets nothing new in.
+    pub async fn drained(&self) {
+        if let Ok(all) = self.in_flight.acquire_many(IN_FLIGHT_PERMITS).await {
+            all.forget();
+        }
+        self.in_flight.close();
     }
 
     async fn tell(&self, order: Aggregate, task: Task, caller: Caller) -> Result<Answer, OrderError> {

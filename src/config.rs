@@ -1,0 +1,356 @@
+//! Settings: the only reader of `config.toml` and of the environment. Every key has a default; unknown keys are refused,
+//! so that a typing error is not a silent default.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use config::{Config as Source, File, FileFormat};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::home::Home;
+
+/// What a new home's `config.toml` says.
+pub const TEMPLATE: &str = "\
+# Settings of this node. Every key may be left out; what stands here is the default. Unknown keys are refused.
+
+# [node]
+# type = \"multi\"              # principal, fiduciary and beneficiary in one
+# plugin = \"milagro\"
+
+# [http]
+# listen = \"127.0.0.1:5556\"   # whoever reaches this address can redeem: keep it on loopback or behind a gateway
+# allowed_hosts = []           # names besides localhost and loopback addresses that clients may call this node by
+# cors_allow = []              # web origins that may call it, as \"https://desk.example\"
+
+# [keystore]
+# key_file = \"seed.key\"       # what opens the node's seed at an unattended start; relative to this folder
+
+# [[seeds]]
+# type = \"soft\"
+# copies = []                  # further folders, on other disks, that get every seed before its order is answered
+
+# [clock]
+# trusted_after_ms = 600000    # how long the clock must run steadily before an order is closed for good
+
+# [refusals]
+# burst = 100                  # refusals recorded in a row, and
+# refill_every_ms = 1000       # one more after each such time
+
+# [storage]
+# reserve_bytes = 67108864     # free disk space below which no commands are taken
+
+# [log]
+# level = \"info\"              # or a filter, as \"info,milagro_dta=debug\"
+# format = \"text\"             # or \"json\"
+";
+
+/// All settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What the node is.
+    pub node: Node,
+    /// The API.
+    pub http: Http,
+    /// The node's own seed.
+    pub keystore: Keystore,
+    /// Custody. One block for now.
+    pub seeds: Vec<Seeds>,
+    /// The wall clock.
+    pub clock: Clock,
+    /// Recorded refusals.
+    pub refusals: Refusals,
+    /// Disk space.
+    pub storage: Storage,
+    /// Log lines.
+    pub log: Log,
+}
+
+/// `[node]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Node {
+    /// `multi`.
+    pub r#type: NodeType,
+    /// The plugin; `milagro`.
+    pub plugin: Plugin,
+}
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeType {
+    /// Principal, fiduciary and beneficiary in one.
+    #[default]
+    Multi,
+}
+
+impl NodeType {
+    /// As in `nodeType` of the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NodeType::Multi => "multi",
+        }
+    }
+}
+
+/// The plugins there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Plugin {
+    /// The key pair itself, nothing added.
+    #[default]
+    Milagro,
+}
+
+impl Plugin {
+    /// As in `plugin` of orders and of the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Plugin::Milagro => "milagro",
+        }
+    }
+}
+
+/// `[http]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Names besides loopback's.
+    pub allowed_hosts: Vec<String>,
+    /// Web origins that may call.
+    pub cors_allow: Vec<String>,
+}
+
+/// `[keystore]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keystore {
+    /// What opens the node's seed; `seed.key` in the home if not set.
+    pub key_file: Option<PathBuf>,
+}
+
+/// `[[seeds]]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Seeds {
+    /// `soft`.
+    pub r#type: SeedsType,
+    /// Folders of further copies.
+    pub copies: Vec<PathBuf>,
+}
+
+/// The seed stores there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SeedsType {
+    /// A file, sealed under the node's seed.
+    #[default]
+    Soft,
+}
+
+/// `[clock]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Clock {
+    /// Milliseconds of steady running before expiry acts.
+    pub trusted_after_ms: u64,
+}
+
+/// `[refusals]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Refusals {
+    /// Recorded in a row.
+    pub burst: u64,
+    /// One more after this many milliseconds.
+    pub refill_every_ms: u64,
+}
+
+/// `[storage]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// Free bytes below which nothing is appended.
+    pub reserve_bytes: u64,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// A level or a filter.
+    pub level: String,
+    /// `text` or `json`.
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines, one object a line.
+    Json,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self { r#type: NodeType::Multi, plugin: Plugin::Milagro }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 5556));
+        Self { listen, allowed_hosts: Vec::new(), cors_allow: Vec::new() }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { trusted_after_ms: 600_000 }
+    }
+}
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self { burst: 100, refill_every_ms: 1_000 }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { reserve_bytes: 64 << 20 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file is not TOML, or holds a key or value that is none of ours.
+    #[error("{}: {source}", .path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: config::ConfigError,
+    },
+    /// More than one seed store.
+    #[error("{}: [[seeds]]: one block at most for now", .0.display())]
+    ManySeeds(PathBuf),
+}
+
+impl Config {
+    /// The settings of a home; a home without `config.toml` has the defaults.
+    ///
+    /// # Errors
+    /// The file names the key or value that is wrong.
+    pub fn read(home: &Home) -> Result<Self, ConfigError> {
+        let path = home.config();
+        let file = File::from(path.clone()).format(FileFormat::Toml).required(false);
+        let settings: Self = Source::builder()
+            .add_source(file)
+            .build()
+            .and_then(Source::try_deserialize)
+            .map_err(|source| ConfigError::Unusable { path: path.clone(), source })?;
+        if settings.seeds.len() > 1 {
+            return Err(ConfigError::ManySeeds(path));
+        }
+        Ok(settings)
+    }
+
+    /// The key file, found from the home.
+    pub fn key_file(&self, home: &Home) -> PathBuf {
+        match &self.keystore.key_file {
+            Some(path) => home.root.join(path),
+            None => home.key_file(),
+        }
+    }
+
+    /// The folders of further seed copies, found from the home.
+    pub fn seed_copies(&self, home: &Home) -> Vec<PathBuf> {
+        self.seeds.iter().flat_map(|seeds| &seeds.copies).map(|folder| home.root.join(folder)).collect()
+    }
+}
+
+/// The home to use: the one named, else `MILAGRO_HOME` as the original had it, else `~/.milagro`.
+///
+/// # Errors
+/// Neither is set and there is no `HOME`.
+pub fn find_home(named: Option<PathBuf>) -> Result<Home, &'static str> {
+    let from_environment = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let root = named
+        .or_else(|| from_environment("MILAGRO_HOME").map(PathBuf::from))
+        .or_else(|| from_environment("HOME").map(|home| PathBuf::from(home).join(".milagro")))
+        .ok_or("no home: give --home, or set MILAGRO_HOME or HOME")?;
+    Ok(Home::new(root))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path());
+        std::fs::write(home.config(), text).unwrap();
+        Config::read(&home).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_template_is_the_defaults_whether_commented_or_not() {
+        assert_eq!(read(TEMPLATE).unwrap(), Config::default());
+        let live: String = TEMPLATE
+            .lines()
+            .filter_map(|line| line.strip_prefix("# "))
+            .filter(|line| line.starts_with('[') || line.contains(" = "))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let mut expected = Config { seeds: vec![Seeds::default()], ..Config::default() };
+        expected.keystore.key_file = Some("seed.key".into());
+        assert_eq!(read(&live).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_not_a_setting_is_refused_by_name() {
+        for (text, named) in [
+            ("[http]\nlisten_on = \"127.0.0.1:1\"", "listen_on"),
+            ("[htp]\n", "htp"),
+            ("[http]\nlisten = \"everywhere\"", "listen"),
+            ("[node]\ntype = \"king\"", "king"),
+            ("[node]\nplugin = \"none\"", "none"),
+            ("[[seeds]]\ntype = \"hard\"", "hard"),
+            ("[[seeds]]\n[[seeds]]\n", "[[seeds]]"),
+            ("[clock]\ntrusted_after_ms = -1", "trusted_after_ms"),
+            ("[log]\nformat = \"xml\"", "xml"),
+            ("[http\n", "TOML"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(named) && error.contains("config.toml"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn paths_are_found_from_the_home() {
+        let home = Home::new("/srv/dta");
+        let mut config = Config::default();
+        assert_eq!(config.key_file(&home), PathBuf::from("/srv/dta/seed.key"));
+        config.keystore.key_file = Some("/run/keys/dta".into());
+        config.seeds = vec![Seeds { copies: vec!["other".into(), "/mnt/b".into()], ..Seeds::default() }];
+        assert_eq!(config.key_file(&home), PathBuf::from("/run/keys/dta"));
+        assert_eq!(config.seed_copies(&home), [PathBuf::from("/srv/dta/other"), PathBuf::from("/mnt/b")]);
+    }
+}
