@@ -10,10 +10,13 @@
 //! entropy, `home` the files' places.
 
 pub mod actors;
+pub mod api;
 pub mod cli;
 pub mod config;
+pub mod contain;
 pub mod home;
 pub mod keystore;
+pub mod node;
 
 pub mod ports;
 pub mod quota;

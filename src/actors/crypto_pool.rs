@@ -40,7 +40,7 @@ struct Shared {
 }
 
 impl Shared {
-    // A panic aborts the process (see `crate::run::abort_on_panic`), so a poisoned lock is never seen; the guard is taken all the same.
+    // A panic aborts the process (`crate::contain`), so a poisoned lock is never seen; the guard is taken all the same.
     fn lock(&self) -> MutexGuard<'_, Queues> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }

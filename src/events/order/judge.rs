@@ -21,10 +21,11 @@ impl Order {
         let kind = step.facts.kind();
         let rule = rule(kind).ok_or(Rejection::UnknownOrder)?;
         let signer = match &step.facts {
-            StepFacts::Placed { parties, .. } => parties.principal,
-            _ => self.party(rule.signer).ok_or(Rejection::UnknownOrder)?,
+            StepFacts::Placed { parties, .. } => Some(parties.principal),
+            _ if self.parties.is_none() => return Err(Rejection::UnknownOrder),
+            _ => self.party(rule.signer),
         };
-        if step.signer != signer {
+        if Some(step.signer) != signer {
             return Err(Rejection::WrongSigner(rule.signer));
         }
         if let Some(first) = self.taken(step) {

@@ -22,3 +22,6 @@ pub use prepare::{RETENTION_LIMIT_MS, TIME_LIMIT_MS};
 pub use rejection::Rejection;
 pub use state::{Accepted, HeldSecret, Order};
 pub use table::{Party, RULES, Rule, Stage, rule};
+
+#[cfg(test)]
+mod tests;

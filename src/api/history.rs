@@ -1,0 +1,102 @@
+//! What happened to an order, refusals included: `GET /v1/order/{reference}/history`.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use dta_events::ids::order_aggregate;
+use dta_events::order::Party;
+use dta_projections::{Entry, HistoryRow};
+use serde::Serialize;
+
+use super::App;
+use super::error::ApiError;
+use super::orders::order_named;
+use super::time::rfc3339;
+use crate::actors::views::PAGE_ROWS_MAX;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    order_reference: String,
+    /// Oldest first, at most 1,000.
+    history: Vec<Happened>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Happened {
+    sequence: u64,
+    time: String,
+    time_ms: u64,
+    actor: String,
+    command: String,
+    #[serde(flatten)]
+    what: What,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase", untagged)]
+enum What {
+    Step {
+        step: String,
+        cid: String,
+        signer: String,
+    },
+    Refused {
+        refused: Refused,
+    },
+    Equivocation {
+        equivocation: Pair,
+    },
+    #[serde(rename_all = "camelCase")]
+    RetentionEnded {
+        retention_ended: String,
+    },
+}
+
+#[derive(Serialize)]
+struct Refused {
+    code: String,
+    details: String,
+}
+
+#[derive(Serialize)]
+struct Pair {
+    first: String,
+    second: String,
+}
+
+impl From<HistoryRow> for Happened {
+    fn from(row: HistoryRow) -> Self {
+        let what = match row.entry {
+            Entry::Step { kind, cid, signer, .. } => {
+                What::Step { step: kind, cid: cid.to_string(), signer: signer.to_string() }
+            }
+            Entry::Refused { code, details } => What::Refused { refused: Refused { code, details } },
+            Entry::Equivocation { first, second } => What::Equivocation {
+                equivocation: Pair { first: first.to_string(), second: second.to_string() },
+            },
+            Entry::RetentionEnded { secret } => What::RetentionEnded { retention_ended: secret.to_string() },
+        };
+        Self {
+            sequence: row.sequence,
+            time: rfc3339(row.at_ms),
+            time_ms: row.at_ms,
+            actor: row.by,
+            command: row.command,
+            what,
+        }
+    }
+}
+
+/// `GET /v1/order/{reference}/history`
+pub(super) async fn history(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let name = request.match_info().query("reference").to_owned();
+    let found = app.query(move |views| {
+        let Some(row) = order_named(views, &name)? else { return Ok(None) };
+        let Some(principal) = row.order.party(Party::Principal) else { return Ok(None) };
+        let id = order_aggregate(&principal, &row.order.reference).id;
+        Ok(Some((row.order.reference, views.history(&id, None, PAGE_ROWS_MAX)?)))
+    });
+    let (order_reference, entries) = found.await?.ok_or_else(ApiError::no_order)?;
+    let history = entries.into_iter().map(|(_, row)| row.into()).collect();
+    Ok(HttpResponse::Ok().json(Answer { order_reference, history }))
+}

@@ -1,0 +1,135 @@
+//! What the node's errors are in HTTP: every one of them, in one table a kind.
+
+use actix_web::http::StatusCode;
+use dta_events::{identity, order};
+
+use super::error::ApiError;
+use crate::actors::identities::IdentityError;
+use crate::actors::log::{NotWritten, ReadError};
+use crate::actors::orders::OrderError;
+use crate::actors::seeds::SeedError;
+use crate::actors::services::Unavailable;
+use crate::actors::views::ViewsError;
+
+impl From<OrderError> for ApiError {
+    fn from(error: OrderError) -> Self {
+        match error {
+            OrderError::Rejected(rejection) => rejection.into(),
+            OrderError::Invalid(text) => ApiError::invalid("invalid", text),
+            OrderError::OtherRequest => other_request(),
+            OrderError::Unavailable(why) => why.into(),
+        }
+    }
+}
+
+impl From<IdentityError> for ApiError {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::Rejected(rejection) => rejection.into(),
+            IdentityError::OtherRequest => other_request(),
+            IdentityError::Unavailable(why) => why.into(),
+        }
+    }
+}
+
+fn other_request() -> ApiError {
+    let text = "Idempotency-Key: was used before, for a request with another body or to another route";
+    ApiError::invalid("idempotency-key-reused", text)
+}
+
+impl From<order::Rejection> for ApiError {
+    fn from(rejection: order::Rejection) -> Self {
+        use order::Rejection as R;
+        let status = match &rejection {
+            R::UnknownOrder => StatusCode::NOT_FOUND,
+            // The state of the order, or what this node hosts, forbids it.
+            R::ReferenceTaken
+            | R::NotHosted(_)
+            | R::NotMadeHere(_)
+            | R::OutOfState { .. }
+            | R::WrongPrevious
+            | R::Equivocation(_)
+            | R::StepPending
+            | R::NotPending
+            | R::NotBefore { .. }
+            | R::NotDue { .. }
+            | R::BeneficiaryMismatch(_) => StatusCode::CONFLICT,
+            // It was possible once and never will be again.
+            R::Expired { .. } | R::Closed(_) | R::Refused(_) | R::RetentionEnded { .. } => StatusCode::GONE,
+            R::UnknownIdentity { .. }
+            | R::WrongSigner(_)
+            | R::UnknownPlugin(_)
+            | R::CoinUnknown(_)
+            | R::PolicyUnsupported
+            | R::PolicyInvalid { .. }
+            | R::IssuedInFuture
+            | R::IssuedBeforePrevious
+            | R::ProofInvalid
+            | R::WrongReference
+            | R::TooLong { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            R::ClockUntrusted => StatusCode::SERVICE_UNAVAILABLE,
+            R::NotAsPrepared => return ApiError::internal(rejection),
+            // A rejection newer than this table is a refusal all the same.
+            _ => StatusCode::CONFLICT,
+        };
+        ApiError::new(status, rejection.code(), rejection.to_string())
+    }
+}
+
+impl From<identity::Rejection> for ApiError {
+    fn from(rejection: identity::Rejection) -> Self {
+        use identity::Rejection as R;
+        let status = match &rejection {
+            R::Exists | R::KeyTaken => StatusCode::CONFLICT,
+            R::NameLength { .. } | R::NameCharacter => StatusCode::UNPROCESSABLE_ENTITY,
+            R::NotAsPrepared => return ApiError::internal(rejection),
+            _ => StatusCode::CONFLICT,
+        };
+        ApiError::new(status, rejection.code(), rejection.to_string())
+    }
+}
+
+impl From<Unavailable> for ApiError {
+    fn from(why: Unavailable) -> Self {
+        let text = why.to_string();
+        match why {
+            Unavailable::Busy => ApiError::unavailable("busy", text),
+            Unavailable::Stopping => ApiError::unavailable("stopping", text),
+            Unavailable::NotWritten(error) => match error {
+                NotWritten::Version { .. } => ApiError::new(StatusCode::CONFLICT, "version", text),
+                NotWritten::ClaimTaken { .. } => ApiError::new(StatusCode::CONFLICT, "claim-taken", text),
+                NotWritten::Busy => ApiError::unavailable("log-busy", text),
+                NotWritten::SpaceReserve => ApiError::unavailable("log-space", text),
+                NotWritten::Stopped => ApiError::unavailable("log-stopped", text),
+                NotWritten::NotHeld { .. } | NotWritten::TooLarge => ApiError::internal(text),
+            },
+            Unavailable::Read(ReadError::Engine(_)) => ApiError::unavailable("log-unreadable", text),
+            Unavailable::Read(ReadError::Damaged(_)) => ApiError::internal(text),
+            Unavailable::Custody(error) => custody(&error, text),
+            Unavailable::CopyMissing(_) => ApiError::unavailable("custody-copy-missing", text),
+            Unavailable::Inconsistent(_) => ApiError::internal(text),
+        }
+    }
+}
+
+fn custody(error: &SeedError, text: String) -> ApiError {
+    match error {
+        // The secret of this order is gone for good.
+        SeedError::NotFound | SeedError::Shredded => ApiError::new(StatusCode::GONE, error.code(), text),
+        error if error.is_temporary() => ApiError::unavailable(error.code(), text),
+        _ => {
+            tracing::error!(code = error.code(), %text, "custody needs its operator");
+            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.code(), text)
+        }
+    }
+}
+
+impl From<ViewsError> for ApiError {
+    fn from(error: ViewsError) -> Self {
+        tracing::error!(%error, "a read model has no answer");
+        ApiError::unavailable("read-model", "the read models have no answer now; the node's log says why")
+    }
+}
+
+#[cfg(test)]
+mod tests;

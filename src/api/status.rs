@@ -1,0 +1,89 @@
+//! What the node says of itself: `GET /v1/status`, and whether it takes commands: `GET /v1/ready`.
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+
+use super::App;
+use super::error::ApiError;
+use super::time::rfc3339;
+use crate::actors::services::Unavailable;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Status<'a> {
+    application: &'static str,
+    time_stamp: String,
+    api_version: &'static str,
+    #[serde(rename = "nodeCID")]
+    node_cid: String,
+    extension_vendor: &'static str,
+    plugin: &'a str,
+    node_type: &'a str,
+    log_length: u64,
+    projections: Vec<Projection>,
+    custody: Custody,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Projection {
+    name: &'static str,
+    /// The sequence of the record it takes next.
+    position: u64,
+    digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    halted: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Custody {
+    /// `ready`; `degraded`: a copy is away, so that no order is taken; `unavailable`.
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seeds: Option<u32>,
+}
+
+/// `GET /v1/status`
+pub(super) async fn status(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
+    let services = &app.services;
+    let head = services.log.head().map_err(Unavailable::from)?;
+    let projections = app.projector.status().into_iter().map(|one| Projection {
+        name: one.name,
+        position: one.position,
+        digest: hex::encode(one.digest),
+        halted: one.halted,
+    });
+    Ok(HttpResponse::Ok().json(Status {
+        application: "milagro-dta",
+        time_stamp: rfc3339(services.clock.wall_ms()),
+        api_version: "v1",
+        node_cid: services.node.to_string(),
+        extension_vendor: "Milagro",
+        plugin: &services.plugin,
+        node_type: &app.node_type,
+        log_length: head.count,
+        projections: projections.collect(),
+        custody: custody(&app).await,
+    }))
+}
+
+async fn custody(app: &App) -> Custody {
+    match app.services.seeds.status().await {
+        Ok(status) => {
+            let trouble = status.copies.into_iter().find_map(|copy| copy.trouble);
+            let state = if trouble.is_some() { "degraded" } else { "ready" };
+            Custody { state, trouble, seeds: Some(status.used) }
+        }
+        Err(error) => Custody { state: "unavailable", trouble: Some(error.code().to_owned()), seeds: None },
+    }
+}
+
+/// `GET /v1/ready`: 200 while the log can be read, else 503; a node that stops no longer listens. A custody or a read model
+/// in trouble is told by the status and by those requests that need it; the rest works.
+pub(super) async fn ready(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
+    app.services.log.head().map_err(Unavailable::from)?;
+    Ok(HttpResponse::Ok().json(serde_json::json!({ "ready": true })))
+}

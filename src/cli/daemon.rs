@@ -1,0 +1,56 @@
+//! `dta daemon`: serves until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use tracing_subscriber::EnvFilter;
+
+use super::unlock::protection;
+use crate::config::{self, Config, LogFormat};
+use crate::contain::abort_on_panic;
+use crate::home::Home;
+use crate::node::{OpenNode, Running, VERSION};
+
+/// What may be said at a start.
+#[derive(Debug, Args)]
+pub struct DaemonCommand {
+    /// Listen here instead of where the settings say; port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Read the passphrase from the first line of a file instead of the terminal
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+/// Serves. Prints one line on standard output once it listens; log lines go to standard error.
+///
+/// # Errors
+/// The home does not open, or the address is taken.
+pub fn run(home: Home, command: &DaemonCommand) -> anyhow::Result<()> {
+    let settings = Config::read(&home)?;
+    log_lines(&settings.log)?;
+    abort_on_panic();
+    let keystore_of = home.clone();
+    let node = OpenNode::open(home, |config, keystore| {
+        protection(config, &keystore_of, keystore, command.passphrase_file.as_deref())
+    })?;
+    tracing::info!(node = %node.identity, version = VERSION, home = %node.home.root.display(), "starting");
+    actix::System::new().block_on(async {
+        let running = Running::start(node, command.listen)?;
+        // The one line that scripts wait for.
+        println!("listening on http://{}", running.address);
+        running.serve().await.context("serving")
+    })
+}
+
+fn log_lines(log: &config::Log) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&log.level).with_context(|| format!("log.level {:?}", log.level))?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Text => lines.with_ansi(false).init(),
+        LogFormat::Json => lines.json().init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! `dta identity`: the node's own identity, and its seed as words for a backup on paper.
+
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use dta_events::Rules;
+use zeroize::Zeroizing;
+
+use super::unlock::{passphrase, protection};
+use crate::actors::log::RocksLog;
+use crate::config::Config;
+use crate::home::{Home, HomeLock, make_private_folder};
+use crate::keystore::{Keystore, Protection, words};
+use crate::node::open::{check_seed, whose};
+use crate::ports::OsEntropy;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum IdentityCommand {
+    /// Print the node's identity
+    Show,
+    /// The seed that the node's identity, its hosted identities and custody's key derive from
+    #[command(subcommand)]
+    Seed(SeedCommand),
+}
+
+/// What to do with the seed.
+#[derive(Debug, Subcommand)]
+pub enum SeedCommand {
+    /// Print the seed as 24 words: whoever reads them is this node
+    Export(Unlock),
+    /// Read 24 words from standard input and seal them as the seed of this home
+    Import(Seal),
+}
+
+/// How the seed is opened.
+#[derive(Debug, Args)]
+pub struct Unlock {
+    /// Read the passphrase from the first line of a file instead of the terminal
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+/// How the seed is sealed.
+#[derive(Debug, Args)]
+pub struct Seal {
+    /// Seal it under a passphrase instead of a key file
+    #[arg(long)]
+    passphrase: bool,
+    /// Read the passphrase from the first line of a file instead of the terminal
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+/// Does it.
+///
+/// # Errors
+/// For people to read; never with a word of the seed in it.
+pub fn run(home: &Home, command: IdentityCommand) -> anyhow::Result<()> {
+    match command {
+        IdentityCommand::Show => {
+            let log = RocksLog::open_read_only(&home.log(), Arc::new(Rules))?;
+            println!("{}", whose(&log)?);
+            Ok(())
+        }
+        IdentityCommand::Seed(SeedCommand::Export(unlock)) => export(home, &unlock),
+        IdentityCommand::Seed(SeedCommand::Import(seal)) => import(home, &seal),
+    }
+}
+
+fn export(home: &Home, unlock: &Unlock) -> anyhow::Result<()> {
+    let config = Config::read(home)?;
+    let keystore = Keystore::read(&home.seed_file())?;
+    let seed = keystore.unlock(&protection(&config, home, &keystore, unlock.passphrase_file.as_deref())?)?;
+    let words = words::to_words(&seed);
+    let words = std::str::from_utf8(words.expose()).context("the words are not text")?;
+    eprintln!("Whoever reads these words can be this node and open its custody. Write them on paper, in order:");
+    println!("{words}");
+    Ok(())
+}
+
+fn import(home: &Home, seal: &Seal) -> anyhow::Result<()> {
+    make_private_folder(&home.root).with_context(|| format!("{}", home.root.display()))?;
+    let _lock = HomeLock::acquire(home)?;
+    if home.seed_file().exists() {
+        bail!("{} is there already and is not overwritten", home.seed_file().display());
+    }
+    if std::io::stdin().is_terminal() {
+        eprintln!("Type the 24 words, then Ctrl-D:");
+    }
+    let mut text = Zeroizing::new(String::new());
+    std::io::stdin().take(4_096).read_to_string(&mut text)?;
+    let seed = words::from_words(&text)?;
+    if home.is_initialised() {
+        let log = RocksLog::open_read_only(&home.log(), Arc::new(Rules))?;
+        check_seed(&log, &seed, &whose(&log)?).context("nothing was written")?;
+    }
+    let config = Config::read(home)?;
+    let protection = if seal.passphrase || seal.passphrase_file.is_some() {
+        Protection::Passphrase(passphrase(seal.passphrase_file.as_deref(), true)?)
+    } else {
+        Protection::KeyFile(config.key_file(home))
+    };
+    Keystore::create(&home.seed_file(), &seed, &protection, &mut OsEntropy)?;
+    let next = if home.is_initialised() { "dta daemon" } else { "dta init" };
+    println!("seed imported into {}; go on with `{next}`", home.root.display());
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! A node, wired: makes a home, opens it, starts the threads and actors, and stops them in the order that loses nothing.
+
+pub mod init;
+pub mod open;
+pub mod start;
+
+pub use init::{InitError, Initialised, initialise};
+pub use open::{OpenNode, OpenNodeError};
+pub use start::{Running, StartError};
+
+/// The node's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

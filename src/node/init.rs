@@ -1,0 +1,199 @@
+//! Makes a home: the node's seed, its identity, custody, and last the log whose record 0 says whose log it is.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dta_crypto::{Entropy, IdentityKeys, Secret};
+use dta_events::identity::{self, Event, Known};
+use dta_events::ids::{identity_aggregate, node_aggregate};
+use dta_events::node;
+use dta_events::record::{Effect, Stored};
+use dta_events::stored::StoredError;
+use dta_events::Rules;
+use dta_protocol::{Cid, Identity, IdentityError};
+use thiserror::Error;
+
+use crate::actors::log::{Append, Block, BlockClass, EventLog, NotWritten, RocksLog, Uncertain};
+use crate::actors::log::OpenError;
+use crate::actors::seeds::{SeedError, SoftStore};
+use crate::config::{Config, TEMPLATE};
+use crate::home::{Home, HomeLock, LockError, make_private_folder};
+use crate::keystore::{Keystore, KeystoreError, Protection};
+use crate::ports::{Clock, OsEntropy};
+
+/// The caller in the records that `dta init` makes.
+const BY: &str = "local";
+
+/// What was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Initialised {
+    /// The node's identity.
+    pub identity: Cid,
+    /// The seed had been brought by `dta identity seed import`.
+    pub imported: bool,
+}
+
+/// Why a home was not made. What was made before the error is used by the next try.
+#[derive(Debug, Error)]
+pub enum InitError {
+    /// There is a node already.
+    #[error("home {} holds a node already: nothing was changed", .0.display())]
+    Exists(PathBuf),
+    /// Custody without a log is what is left of a node that lost it.
+    #[error(
+        "home {} holds seeds in custody but no log: restore the log, or move seeds/ away if it belongs to no node",
+        .0.display()
+    )]
+    SeedsWithoutLog(PathBuf),
+    /// The name.
+    #[error(transparent)]
+    Name(#[from] identity::Rejection),
+    /// Another process works there.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The settings that are there already.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    /// The seed file.
+    #[error(transparent)]
+    Keystore(#[from] KeystoreError),
+    /// The identity.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Custody.
+    #[error(transparent)]
+    Seeds(#[from] SeedError),
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] OpenError),
+    /// The first records.
+    #[error("the first records were not written: {0}")]
+    Records(String),
+    /// The file system.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl From<StoredError> for InitError {
+    fn from(error: StoredError) -> Self {
+        InitError::Records(error.to_string())
+    }
+}
+
+impl From<NotWritten> for InitError {
+    fn from(error: NotWritten) -> Self {
+        InitError::Records(error.to_string())
+    }
+}
+
+impl From<Uncertain> for InitError {
+    fn from(error: Uncertain) -> Self {
+        InitError::Records(error.to_string())
+    }
+}
+
+/// Makes a node in a home. A seed that is there already is used; everything else must be new.
+///
+/// # Errors
+/// Nothing that is there is overwritten; see [`InitError`].
+pub fn initialise(
+    home: &Home,
+    name: &str,
+    protection: impl FnOnce(&Config) -> Protection,
+    clock: &dyn Clock,
+) -> Result<Initialised, InitError> {
+    identity::check_name(name)?;
+    make_private_folder(&home.root).map_err(|source| InitError::Io { path: home.root.clone(), source })?;
+    let _lock = HomeLock::acquire(home)?;
+    if home.is_initialised() {
+        return Err(InitError::Exists(home.root.clone()));
+    }
+    if home.seeds().exists() {
+        return Err(InitError::SeedsWithoutLog(home.root.clone()));
+    }
+    let config = Config::read(home)?;
+    let protection = protection(&config);
+    let imported = home.seed_file().exists();
+    if !imported {
+        Keystore::create(&home.seed_file(), &Secret::random(&mut OsEntropy), &protection, &mut OsEntropy)?;
+    }
+    let seed = Keystore::open(&home.seed_file(), &protection)?;
+    let now_ms = clock.wall_ms();
+    let document = Identity::create(&IdentityKeys::from_seed(&seed), name, None, None, now_ms)?;
+
+    // Built beside its place and renamed there: a home has a whole log or none, and the log is what makes it a node.
+    let building = home.root.join("log.new");
+    let io_at = |path: &std::path::Path| {
+        let path = path.to_owned();
+        move |source| InitError::Io { path, source }
+    };
+    if building.exists() {
+        std::fs::remove_dir_all(&building).map_err(io_at(&building))?;
+    }
+    let log = RocksLog::create(&building, Arc::new(Rules), entropy())?;
+    for written in log.commit(first_records(&document, name, now_ms)?)? {
+        written?;
+    }
+    drop(log);
+    SoftStore::create(
+        &home.root,
+        &config.seed_copies(home),
+        &seed,
+        &document.cid().to_bytes(),
+        &mut OsEntropy,
+    )?;
+    if !home.config().exists() {
+        std::fs::write(home.config(), TEMPLATE).map_err(io_at(&home.config()))?;
+    }
+    std::fs::rename(&building, home.log()).map_err(io_at(&building))?;
+    std::fs::File::open(&home.root).and_then(|folder| folder.sync_all()).map_err(io_at(&home.root))?;
+    Ok(Initialised { identity: document.cid(), imported })
+}
+
+/// The log's randomness: the operating system's.
+pub fn entropy() -> crate::actors::log::Entropy {
+    Box::new(|bytes| {
+        OsEntropy.fill(bytes);
+        Ok(())
+    })
+}
+
+fn first_records(document: &Identity, name: &str, now_ms: u64) -> Result<Vec<Append>, InitError> {
+    let mut random = [0; 32];
+    OsEntropy.fill(&mut random);
+    let [home, trace_id]: [[u8; 16]; 2] = [std::array::from_fn(|i| random[i]), std::array::from_fn(|i| random[16 + i])];
+    let initialised = node::Initialised { home, epoch: 0, identity: document.cid() }.to_stored()?;
+    let command = identity::Command::Create { name: name.to_owned(), uuid: None };
+    let events = identity::Identity::default().decide(&command, Some(Known::of(document)))?;
+    let created = events.iter().map(Event::to_stored).collect::<Result<Vec<_>, _>>()?;
+    let frame = |aggregate, command, effect: Vec<Stored>, blocks| Append {
+        aggregate,
+        expected_version: 0,
+        time_ms: now_ms,
+        by: BY.to_owned(),
+        request: None,
+        trace_id,
+        command,
+        effect: Effect::Events(effect),
+        blocks,
+        drop_held: Vec::new(),
+        publish: Vec::new(),
+        due_ms: None,
+    };
+    let block = Block {
+        cid: document.cid().to_bytes(),
+        class: BlockClass::Published,
+        bytes: document.envelope().block().to_vec(),
+    };
+    Ok(vec![
+        frame(node_aggregate(), initialised.clone(), vec![initialised], Vec::new()),
+        frame(identity_aggregate(&document.cid()), command.to_stored()?, created, vec![block]),
+    ])
+}

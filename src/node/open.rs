@@ -1,0 +1,137 @@
+//! Opens a home: lock, settings, seed, log, custody. Everything is checked before anything is served.
+
+use std::sync::Arc;
+
+use dta_crypto::{IdentityKeys, Secret};
+use dta_events::Rules;
+use dta_events::node::Initialised;
+use dta_events::record::{Effect, Record};
+use dta_protocol::Cid;
+use thiserror::Error;
+
+use super::init::entropy;
+use crate::actors::keyring::Keyring;
+use crate::actors::log::{LogReader, OpenError, ReadError, RocksLog, StoredBlock};
+use crate::actors::seeds::{SeedError, SoftStore};
+use crate::config::{Config, ConfigError};
+use crate::home::{Home, HomeLock, LockError};
+use crate::keystore::{Keystore, KeystoreError, Protection};
+
+/// A home that is open and whole, and nobody else's.
+pub struct OpenNode {
+    /// Keeps others out; dropped last.
+    pub lock: HomeLock,
+    /// Where it is.
+    pub home: Home,
+    /// Its settings.
+    pub config: Config,
+    /// The node's identity.
+    pub identity: Cid,
+    /// Its log.
+    pub log: Arc<RocksLog>,
+    /// Its identities.
+    pub keyring: Keyring,
+    /// Custody.
+    pub seeds: SoftStore,
+}
+
+/// Why a home does not open.
+#[derive(Debug, Error)]
+pub enum OpenNodeError {
+    /// Nothing there.
+    #[error("home {0} holds no node: run `dta init` first")]
+    NotInitialised(String),
+    /// Another process works there.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The seed.
+    #[error(transparent)]
+    Keystore(#[from] KeystoreError),
+    /// Nothing to open the seed with.
+    #[error("{0:#}")]
+    Locked(anyhow::Error),
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] OpenError),
+    /// The log's beginning.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Record 0 is not what it must be.
+    #[error("the log's first record does not say whose log it is: {0}")]
+    Beginning(String),
+    /// The seed and the log are of different nodes.
+    #[error("the seed in seed.json is not the one of {0}, whose log this is")]
+    OtherSeed(Cid),
+    /// Custody.
+    #[error(transparent)]
+    Seeds(#[from] SeedError),
+}
+
+impl OpenNode {
+    /// Opens a home for a daemon; `unlock` is asked only once the rest is there.
+    ///
+    /// # Errors
+    /// See [`OpenNodeError`].
+    pub fn open(
+        home: Home,
+        unlock: impl FnOnce(&Config, &Keystore) -> anyhow::Result<Protection>,
+    ) -> Result<Self, OpenNodeError> {
+        if !home.is_initialised() {
+            return Err(OpenNodeError::NotInitialised(home.root.display().to_string()));
+        }
+        let lock = HomeLock::acquire(&home)?;
+        let config = Config::read(&home)?;
+        let keystore = Keystore::read(&home.seed_file())?;
+        let seed = keystore.unlock(&unlock(&config, &keystore).map_err(OpenNodeError::Locked)?)?;
+        let log = RocksLog::open(&home.log(), Arc::new(Rules), entropy())?
+            .with_reserve(&home.log(), config.storage.reserve_bytes);
+        let log = Arc::new(log);
+        let identity = whose(&*log)?;
+        check_seed(&*log, &seed, &identity)?;
+        let seeds =
+            SoftStore::open(&home.root, &config.seed_copies(&home), &seed, &identity.to_bytes())?;
+        let keyring = Keyring::new(seed, log.clone());
+        Ok(Self { lock, home, config, identity, log, keyring, seeds })
+    }
+}
+
+/// The identity whose log this is: what record 0 says.
+///
+/// # Errors
+/// `Beginning` if it says anything else.
+pub fn whose(log: &dyn LogReader) -> Result<Cid, OpenNodeError> {
+    let beginning = |what: String| OpenNodeError::Beginning(what);
+    let (_, bytes) =
+        log.read(0, 1)?.into_iter().next().ok_or_else(|| beginning("there is none".to_owned()))?;
+    let record = Record::decode(&bytes).map_err(|error| beginning(error.to_string()))?;
+    match record.effect {
+        Effect::Events(events) => match events.first() {
+            Some(stored) => Initialised::from_stored(stored)
+                .map(|initialised| initialised.identity)
+                .map_err(|error| beginning(error.to_string())),
+            None => Err(beginning("it is empty".to_owned())),
+        },
+        Effect::Refused { .. } => Err(beginning("it is a refusal".to_owned())),
+    }
+}
+
+/// A seed that does not make the node's keys is another node's.
+///
+/// # Errors
+/// `OtherSeed`, or the log cannot be read.
+pub fn check_seed(log: &dyn LogReader, seed: &Secret<32>, identity: &Cid) -> Result<(), OpenNodeError> {
+    let block = match log.block(&identity.to_bytes())? {
+        Some(StoredBlock::Published(block)) => block,
+        _ => return Err(OpenNodeError::Beginning("its identity document is not there".to_owned())),
+    };
+    let document = dta_protocol::Identity::decode(block.bytes())
+        .map_err(|error| OpenNodeError::Beginning(error.to_string()))?;
+    if IdentityKeys::from_seed(seed).public() == document.public() {
+        Ok(())
+    } else {
+        Err(OpenNodeError::OtherSeed(*identity))
+    }
+}

@@ -1,0 +1,177 @@
+//! Starts an open node's threads and actors, and stops them: readiness, listener, what is under way, timers, projector,
+//! custody, writer, lock.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix::{Actor, Arbiter};
+use thiserror::Error;
+use tokio::sync::watch;
+
+use super::open::OpenNode;
+use crate::actors::clock_watch::ClockWatch;
+use crate::actors::crypto_pool::CryptoPool;
+use crate::actors::identities::Identities;
+use crate::actors::log::writer::{BATCH_MAX, QUEUE};
+use crate::actors::log::{LogReader, LogWriter, ReadError, Uncertain};
+use crate::actors::orders::{Desk, IN_FLIGHT, Shard};
+use crate::actors::projector::{self, Projector};
+use crate::actors::seeds::SeedKeeper;
+use crate::actors::services::Services;
+use crate::actors::timers;
+use crate::actors::views::{Views, ViewsError};
+use crate::api::{self, App, HttpSettings};
+use crate::home::HomeLock;
+use crate::ports::{Clock, OsEntropy, SystemClock};
+use crate::quota::Quota;
+
+/// Requests that may wait for custody.
+const SEED_QUEUE: usize = 512;
+/// How long a stop waits for what is under way.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// Why a node does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// No thread, no port.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The address is taken or not this machine's.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The log.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The read models.
+    #[error(transparent)]
+    Views(#[from] ViewsError),
+    /// The projector.
+    #[error(transparent)]
+    Projector(#[from] projector::StartError),
+}
+
+/// A node that serves.
+pub struct Running {
+    /// Where the API listens.
+    pub address: SocketAddr,
+    server: actix_web::dev::ServerHandle,
+    served: actix_web::dev::Server,
+    stopping: watch::Sender<bool>,
+    desk: Arc<Desk>,
+    services: Arc<Services>,
+    projector: Projector,
+    writer: LogWriter,
+    _lock: HomeLock,
+}
+
+impl Running {
+    /// Starts everything; call it on the actix system's thread. `listen` overrides the settings.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start(node: OpenNode, listen: Option<SocketAddr>) -> Result<Self, StartError> {
+        let OpenNode { lock, home, config, identity, log, keyring, seeds } = node;
+        let address = listen.unwrap_or(config.http.listen);
+        let listener =
+            TcpListener::bind(address).map_err(|source| StartError::Listen { address, source })?;
+        let address = listener.local_addr()?;
+
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let (committed, head) = watch::channel(log.head()?.count);
+        let views = Views::open(&home.views(), &dta_projections::all())?;
+        let queries = views.queries();
+        let projector = Projector::start(log.clone(), views, head)?;
+        let writer = LogWriter::start(log.clone(), QUEUE, BATCH_MAX, committed, stop_at_once)?;
+
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let services = Arc::new(Services {
+            node: identity,
+            plugin: config.node.plugin.as_str().to_owned(),
+            log,
+            writer: writer.handle(),
+            crypto: CryptoPool::start(cores)?,
+            seeds: SeedKeeper::start(Box::new(seeds), Box::new(OsEntropy), SEED_QUEUE)?,
+            keyring: Arc::new(keyring),
+            clock_watch: Arc::new(ClockWatch::new(&*clock, config.clock.trusted_after_ms)),
+            clock,
+            refusals: Quota::new(config.refusals.burst, config.refusals.refill_every_ms),
+            entropy: Mutex::new(Box::new(OsEntropy)),
+        });
+        let shards = (0..cores)
+            .map(|_| {
+                let services = services.clone();
+                Shard::start_in_arbiter(&Arbiter::new().handle(), |_| Shard::new(services))
+            })
+            .collect();
+        let desk = Arc::new(Desk::new(services.clone(), shards));
+        let (stopping, stop) = watch::channel(false);
+        actix::spawn(timers::run(services.clone(), desk.clone(), stop));
+
+        let app = App {
+            desk: desk.clone(),
+            identities: Identities::new(services.clone()).start(),
+            queries,
+            projector: projector.handle(),
+            services: services.clone(),
+            node_type: config.node.r#type.as_str().to_owned(),
+            http: HttpSettings {
+                allowed_hosts: config.http.allowed_hosts.clone(),
+                cors_allow: config.http.cors_allow.clone(),
+            },
+        };
+        let served = api::serve(app, listener, cores)?;
+        let server = served.handle();
+        Ok(Self { address, server, served, stopping, desk, services, projector, writer, _lock: lock })
+    }
+
+    /// Serves until a signal says stop, then stops in order.
+    ///
+    /// # Errors
+    /// The server's own.
+    pub async fn serve(self) -> std::io::Result<()> {
+        let Self { server, served, stopping, desk, services, projector, writer, _lock, .. } = self;
+        let signalled = actix::spawn({
+            async move {
+                wait_for_signal().await?;
+                tracing::info!("stopping: no new requests, what is under way is finished");
+                server.stop(true).await;
+                std::io::Result::Ok(())
+            }
+        });
+        served.await?;
+        signalled.await.map_err(std::io::Error::other)??;
+        // Nobody listens for an error here.
+        let _ = stopping.send(true);
+        if tokio::time::timeout(DRAIN, desk.drained()).await.is_err() {
+            tracing::warn!(limit = IN_FLIGHT, "commands are still under way; they end as a crash would end them");
+        }
+        projector.stop();
+        services.seeds.stop();
+        writer.stop();
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+async fn wait_for_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// An error of the engine while writing: whether the batch is stored, only the next start can tell.
+fn stop_at_once(uncertain: Uncertain) {
+    tracing::error!(%uncertain, "stopping at once: the next start will find out what was written");
+    std::process::abort();
+}
