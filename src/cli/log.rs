@@ -3,8 +3,10 @@
 mod audit;
 mod books;
 mod deep;
+mod envelopes;
 mod fold;
 mod json;
+mod released;
 mod replay;
 mod verify;
 mod words;

@@ -1,17 +1,17 @@
-//! Every identity and envelope that the records bring: its block, its facts, its place in the chain, its signature.
+//! Every identity and envelope that the records bring, in order: the envelope by itself, then its signature, then what it
+//! seals.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use anyhow::{Context as _, bail, ensure};
-use dta_events::identity;
-use dta_events::ids::{identity_aggregate, order_aggregate};
-use dta_events::order::{self, Order, Party, Step, StepAppended, StepFacts, rule};
-use dta_events::record::{Aggregate, Record};
-use dta_protocol::{Cid, Envelope, Identity, Kind};
+use anyhow::{Context as _, anyhow, bail, ensure};
+use dta_events::order::{self, Order, Party, Step, StepAppended};
+use dta_events::record::{Aggregate, AggregateKind, Record};
+use dta_protocol::{Cid, Envelope, Kind};
 
 use super::books::Books;
 use super::deep::Deep;
+use super::envelopes;
 use super::fold::{Happened, each_record};
 use crate::actors::keyring::Keyring;
 use crate::actors::log::{LogReader, StoredBlock};
@@ -101,7 +101,7 @@ impl Audit<'_> {
                         what: "identity",
                         cid: event.known().cid,
                     };
-                    self.identity(record, event).context(place)?;
+                    envelopes::identity(&self.books, record, event).context(place)?;
                 }
                 Happened::Order(event) => self.event(record, event)?,
             }
@@ -112,14 +112,6 @@ impl Audit<'_> {
             }
         }
         if self.window.len() >= WINDOW { self.flush() } else { Ok(()) }
-    }
-
-    fn identity(&self, record: &Record, event: &identity::Event) -> anyhow::Result<()> {
-        let known = event.known();
-        let document = Identity::decode(&self.books.published(&known.cid)?)?;
-        ensure!(identity::Known::of(&document) == *known, "the record says something else than its document");
-        ensure!(record.aggregate == identity_aggregate(&known.cid), "it stands in another's history");
-        Ok(())
     }
 
     fn event(&mut self, record: &Record, event: &order::Event) -> anyhow::Result<()> {
@@ -135,7 +127,7 @@ impl Audit<'_> {
                 let step = &appended.step;
                 let place = place(&appended.reference, step.facts.kind().as_str(), &step.cid);
                 let before = order.seen_from(step.previous.as_ref());
-                match self.step(record, appended, &before) {
+                match envelopes::step(&self.books, record, appended, &before) {
                     Ok(envelope) => {
                         // As it will be once it is accepted: who reads what follows from that.
                         let accepted = StepAppended { pending: false, ..appended.clone() };
@@ -148,7 +140,7 @@ impl Audit<'_> {
             }
             order::Event::EquivocationSeen { first, second } => {
                 let place = place(&order.reference, "the second statement", second);
-                match self.equivocation(&order, first, second) {
+                match envelopes::equivocation(&self.books, &order, first, second) {
                     Ok(envelope) => self.window.push(Signed { place, envelope, step: None }),
                     Err(error) => return Err(error.context(place)),
                 }
@@ -165,91 +157,6 @@ impl Audit<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The envelope of a step, which must be what the record says, and where it says.
-    fn step(&self, record: &Record, appended: &StepAppended, before: &Order) -> anyhow::Result<Envelope> {
-        let StepAppended { reference, step, .. } = appended;
-        let kind = step.facts.kind();
-        let envelope = Envelope::decode(&self.books.published(&step.cid)?)?;
-        let statement = envelope.statement();
-        let sealed: Vec<Cid> = statement.sealed.iter().map(|descriptor| descriptor.cid).collect();
-        for (holds, field) in [
-            (statement.kind == kind, "kind"),
-            (statement.subject == *reference, "subject"),
-            (statement.signer == Some(step.signer), "signer"),
-            (statement.previous == step.previous, "previous"),
-            (statement.issued_at_ms == step.issued_at_ms, "issued_at_ms"),
-            (sealed == step.sealed, "sealed"),
-            (envelope.statement_hash() == step.statement, "statement hash"),
-        ] {
-            ensure!(holds, "its {field} is not the one in the record");
-        }
-        for cid in &step.sealed {
-            self.books.published(cid)?;
-        }
-        let rule = rule(kind).with_context(|| format!("{kind} is no step of an order"))?;
-        let parties = match &step.facts {
-            StepFacts::Placed { parties, .. } => Some(parties),
-            _ => before.parties.as_ref(),
-        };
-        let parties = parties.context("it belongs to no order")?;
-        let signer = match rule.signer {
-            Party::Principal => Some(parties.principal),
-            Party::Fiduciary => Some(parties.fiduciary),
-            Party::Beneficiary => parties.beneficiary,
-        };
-        ensure!(signer == Some(step.signer), "its signer is not the order's {}", rule.signer.as_str());
-        ensure!(
-            record.aggregate == order_aggregate(&parties.principal, reference),
-            "it stands in another order's history"
-        );
-        ensure!(
-            self.books.world.identity(&step.signer).is_some(),
-            "its signer {} is not known by then",
-            step.signer
-        );
-        let head = before.head();
-        ensure!(
-            step.previous == head.map(|head| head.cid),
-            "its previous is not the last accepted step of the order"
-        );
-        ensure!(
-            head.is_none_or(|head| head.issued_at_ms <= step.issued_at_ms),
-            "it was issued before the step that it answers"
-        );
-        ensure!(
-            rule.from.contains(&before.stage),
-            "it cannot follow while the order is {}",
-            before.stage.as_str()
-        );
-        if let StepFacts::RedemptionRequested { beneficiary } | StepFacts::Released { beneficiary, .. } =
-            &step.facts
-        {
-            let named = parties.beneficiary;
-            ensure!(named.is_none_or(|named| named == *beneficiary), "its beneficiary is not the order's");
-        }
-        Ok(envelope)
-    }
-
-    fn equivocation(&self, order: &Order, first: &Cid, second: &Cid) -> anyhow::Result<Envelope> {
-        let first = order.steps.iter().map(|accepted| &accepted.step).find(|step| step.cid == *first);
-        let first = first.context("the first statement is not a step of the order")?;
-        let block = match self.books.block(second)?.with_context(|| format!("block {second} is missing"))? {
-            StoredBlock::Published(block) => block.bytes().to_vec(),
-            StoredBlock::Held(block) => block.bytes().to_vec(),
-        };
-        let envelope = Envelope::decode(&block)?;
-        let statement = envelope.statement();
-        let kind = first.facts.kind();
-        let slot = matches!(kind, Kind::Placed | Kind::Committed) || statement.previous == first.previous;
-        let same = slot
-            && statement.kind == kind
-            && statement.signer == Some(first.signer)
-            && statement.subject == order.reference;
-        ensure!(same, "it does not stand in the first one's place");
-        ensure!(envelope.statement_hash() != first.statement, "it says the same as the first");
-        Ok(envelope)
     }
 
     /// Verifies the signatures of the window, then opens what can be opened; the first failure by sequence is told.
@@ -285,7 +192,7 @@ impl Audit<'_> {
 
     /// A released secret is held here until its retention ends, and never published.
     fn check_secrets(&self) -> anyhow::Result<()> {
-        for order in self.books.world.orders.values() {
+        for (id, order) in &self.books.world.orders {
             let Some(secret) = order.secret else { continue };
             let here = order.hosts(Party::Fiduciary) || order.hosts(Party::Beneficiary);
             let wrong = match self.books.block(&secret.cid)? {
@@ -294,9 +201,23 @@ impl Audit<'_> {
                 None if here && !secret.ended => "is missing",
                 _ => continue,
             };
-            bail!("order {}: the sealed secret {} {wrong}", order.reference, secret.cid);
+            let secret = secret.cid;
+            return Err(anyhow!("the sealed secret {secret} {wrong}").context(self.released(id, order)?));
         }
         Ok(())
+    }
+
+    /// Where an order's release stands.
+    fn released(&self, id: &[u8; 32], order: &Order) -> anyhow::Result<Place> {
+        let cid = order.step(Kind::Released).map(|released| released.step.cid).context("no release")?;
+        let mut sequence = 0;
+        for record in self.books.log.load(&Aggregate { kind: AggregateKind::Order, id: *id })? {
+            let here = |happened: &Happened| matches!(happened, Happened::Order(order::Event::StepAppended(appended)) if appended.step.cid == cid);
+            if Happened::of(&record)?.iter().any(here) {
+                sequence = record.sequence;
+            }
+        }
+        Ok(Place { sequence, reference: order.reference.clone(), what: Kind::Released.as_str(), cid })
     }
 }
 

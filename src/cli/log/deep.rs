@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, bail, ensure};
-use dta_crypto::{ContentKey, OrderKey};
+use dta_crypto::ContentKey;
 use dta_events::order::{DisputeCode, Order, Party, Stage, Step, StepFacts, Terms};
 use dta_events::record::Aggregate;
 use dta_protocol::body::{self, Plaintext, verify_commitment_proof, verify_received_proof};
@@ -11,7 +11,7 @@ use dta_protocol::{Cid, Descriptor, Envelope, Kind, Role, Statement};
 
 use super::audit::Taken;
 use super::books::Books;
-use crate::actors::log::StoredBlock;
+use super::released::{Judged, judge_dispute, judge_secret, parties_body};
 
 /// What was opened, order by order.
 pub(super) struct Deep {
@@ -39,15 +39,6 @@ enum Proof {
     None,
     NotOpenable,
     Holds,
-}
-
-/// A sealed secret, or the dispute about it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Judged {
-    NotHere,
-    Genuine,
-    CannotOpen,
-    Wrong,
 }
 
 /// What a body says beyond the record's facts.
@@ -278,66 +269,6 @@ impl Report {
         }
         format!("order {}: {}", self.reference, parts.join(", "))
     }
-}
-
-/// The sealed secret, if its block is here and it opens with the beneficiary's keys or with one that was disclosed.
-fn judge_secret(
-    books: &mut Books,
-    statement: &Statement,
-    order: &Order,
-    descriptor: &Descriptor,
-    disclosed: Option<&ContentKey>,
-) -> anyhow::Result<Judged> {
-    let beneficiary = order.party(Party::Beneficiary).context("no beneficiary is named")?;
-    let Some(StoredBlock::Held(block)) = books.block(&descriptor.cid)? else { return Ok(Judged::NotHere) };
-    let opened = match disclosed {
-        Some(key) => books.open_with(key, statement, descriptor, block.bytes(), &[beneficiary]).map(Some),
-        None => books
-            .open(statement, descriptor, block.bytes(), &[beneficiary])
-            .map(|opened| opened.map(|(_, plaintext)| plaintext)),
-    };
-    let plaintext = match opened {
-        Ok(Some(plaintext)) => plaintext,
-        Ok(None) => return Ok(Judged::NotHere),
-        Err(_) => return Ok(Judged::CannotOpen),
-    };
-    let Ok(body) = body::SecretBody::decode(plaintext.expose()) else { return Ok(Judged::CannotOpen) };
-    let commitment = order.commitment();
-    let genuine = Some(body.placed) == order.placed()
-        && Some(body.commitment) == commitment
-        && OrderKey::from_secret(body.secret).is_ok_and(|key| Some(key.commitment()) == commitment);
-    Ok(if genuine { Judged::Genuine } else { Judged::Wrong })
-}
-
-/// Judges as anyone can who has the block and the key, or is the beneficiary.
-fn judge_dispute(
-    books: &mut Books,
-    order: &Order,
-    code: DisputeCode,
-    key: Option<ContentKey>,
-) -> anyhow::Result<Judged> {
-    let step = &order.step(Kind::Released).context("nothing was released")?.step;
-    let (statement, descriptor) = parties_body(books, step)?;
-    let block = books.published(&descriptor.cid)?;
-    let readers = order.readers(Kind::Released, None);
-    let Some((_, plaintext)) = books.open(&statement, &descriptor, &block, &readers)? else {
-        return Ok(Judged::NotHere);
-    };
-    let secret = body::Released::decode(plaintext.expose())?.secret;
-    let judged = judge_secret(books, &statement, order, &secret, key.as_ref())?;
-    Ok(match (code, judged) {
-        // A key that does not open proves nothing about the secret.
-        (DisputeCode::WrongSecret, Judged::CannotOpen) => Judged::NotHere,
-        (_, judged) => judged,
-    })
-}
-
-/// An accepted step's statement and the descriptor of its `parties` body. Its signature was verified before.
-fn parties_body(books: &Books, step: &Step) -> anyhow::Result<(Statement, Descriptor)> {
-    let envelope = Envelope::decode(&books.published(&step.cid)?)?;
-    let statement = envelope.statement();
-    let descriptor = statement.sealed_for(Role::Parties).context("it has no parties body")?;
-    Ok((statement.clone(), descriptor.clone()))
 }
 
 fn agree(holds: bool, field: &str) -> anyhow::Result<()> {
