@@ -107,12 +107,7 @@ impl Desk {
             match self.tell(aggregate, task, caller.clone()).await {
                 Ok(Answer::Placed(placed)) => return Ok(placed),
                 Ok(_) => return Err(OrderError::OtherRequest),
-                // The same request got in first, between our look and our write.
-                Err(OrderError::Unavailable(Unavailable::NotWritten(NotWritten::ClaimTaken {
-                    sequence,
-                    ..
-                }))) => prior = prior_at(&*self.services.log, &caller, sequence)?,
-                Err(error) => return Err(error),
+                Err(error) => prior = self.got_in_first(error, &caller)?,
             }
         }
     }
@@ -121,17 +116,23 @@ impl Desk {
     ///
     /// # Errors
     /// By the rules, or not now; see [`OrderError`].
-    pub async fn redeem(&self, redeem: Redeem, caller: Caller) -> Result<Redeemed, OrderError> {
+    pub async fn redeem(&self, redeem: Redeem, mut caller: Caller) -> Result<Redeemed, OrderError> {
         let _permit = self.permit()?;
         let order = redeem.order;
-        match prior(&*self.services.log, &caller)? {
-            Prior::Other => return Err(OrderError::OtherRequest),
-            Prior::Same(record) if record.aggregate != order => return Err(OrderError::OtherRequest),
-            Prior::Same(_) | Prior::None => {}
-        }
-        match self.tell(order, Task::Redeem(Box::new(redeem)), caller).await? {
-            Answer::Redeemed(redeemed) => Ok(redeemed),
-            _ => Err(OrderError::OtherRequest),
+        let mut prior = prior(&*self.services.log, &caller)?;
+        loop {
+            match prior {
+                Prior::Other => return Err(OrderError::OtherRequest),
+                Prior::Same(record) if record.aggregate != order => return Err(OrderError::OtherRequest),
+                // The key is taken by this very request: what it led to is answered, and nothing is claimed again.
+                Prior::Same(_) => caller.request = None,
+                Prior::None => {}
+            }
+            match self.tell(order, Task::Redeem(Box::new(redeem.clone())), caller.clone()).await {
+                Ok(Answer::Redeemed(redeemed)) => return Ok(redeemed),
+                Ok(_) => return Err(OrderError::OtherRequest),
+                Err(error) => prior = self.got_in_first(error, &caller)?,
+            }
         }
     }
 
@@ -165,6 +166,16 @@ impl Desk {
             all.forget();
         }
         self.in_flight.close();
+    }
+
+    /// The same request may have been written between our look and our write: then its record answers this one.
+    fn got_in_first(&self, error: OrderError, caller: &Caller) -> Result<Prior, OrderError> {
+        match error {
+            OrderError::Unavailable(Unavailable::NotWritten(NotWritten::ClaimTaken { sequence, .. })) => {
+                Ok(prior_at(&*self.services.log, caller, sequence)?)
+            }
+            error => Err(error),
+        }
     }
 
     async fn tell(&self, order: Aggregate, task: Task, caller: Caller) -> Result<Answer, OrderError> {
