@@ -100,7 +100,8 @@ impl Services {
             .map_err(Unavailable::from)?
             .map_err(|error| Unavailable::Inconsistent(error.to_string()))?;
         let events = state.decide(&command, Some(KnownFacts::of(&document)))?;
-        let effect = Effect::Events(events.iter().map(Event::to_stored).collect::<Result<_, _>>().map_err(stored)?);
+        let effect =
+            Effect::Events(events.iter().map(Event::to_stored).collect::<Result<_, _>>().map_err(stored)?);
         let command = command.to_stored().map_err(stored)?;
         let mut append =
             self.append(&caller, identity_aggregate(&document.cid()), 0, now_ms, command, effect);

@@ -40,6 +40,7 @@ pub fn run(home: Home, command: &DaemonCommand) -> anyhow::Result<()> {
     let system = actix::System::new();
     let lock = system.block_on(async {
         let running = Running::start(node, command.listen)?;
+        running.caught_up().await?;
         // The one line that scripts wait for.
         println!("listening on http://{}", running.address);
         running.serve().await.context("serving")

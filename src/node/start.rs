@@ -17,7 +17,7 @@ use crate::actors::identities::Identities;
 use crate::actors::log::writer::{BATCH_MAX, QUEUE};
 use crate::actors::log::{LogReader, LogWriter, ReadError, Uncertain};
 use crate::actors::orders::{Desk, IN_FLIGHT, Shard};
-use crate::actors::projector::{self, Projector};
+use crate::actors::projector::{self, Projector, Waited};
 use crate::actors::seeds::SeedKeeper;
 use crate::actors::services::Services;
 use crate::actors::timers;
@@ -29,6 +29,8 @@ use crate::quota::Quota;
 
 /// Requests that may wait for custody.
 const SEED_QUEUE: usize = 512;
+/// How often a start that waits says so.
+const REPORT: Duration = Duration::from_secs(10);
 /// How long a stop waits for what is under way.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -147,6 +149,19 @@ impl Running {
             writer,
             lock,
         })
+    }
+
+    /// Waits until the read models are where the log is, so that no list is answered short.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub async fn caught_up(&self) -> Result<(), StartError> {
+        let Some(last) = self.services.log.head()?.count.checked_sub(1) else { return Ok(()) };
+        let projector = self.projector.handle();
+        while projector.wait_for(last, REPORT).await == Err(Waited::TimedOut) {
+            tracing::info!(records = last + 1, "the read models are catching up with the log");
+        }
+        Ok(())
     }
 
     /// Serves until a signal says stop, then stops in order. The home's lock is the caller's to free, once the actix

@@ -120,7 +120,8 @@ impl<'a> Course<'a> {
             Some(beneficiary) => beneficiary,
             None if self.order()?.placed().is_none() => return Err(Rejection::UnknownOrder.into()),
             None => {
-                let text = "beneficiaryIDDocumentCID: must name a beneficiary, in the order or in the redemption";
+                let text =
+                    "beneficiaryIDDocumentCID: must name a beneficiary, in the order or in the redemption";
                 return Err(OrderError::Invalid(text.into()));
             }
         };
@@ -287,7 +288,12 @@ impl<'a> Course<'a> {
     }
 
     /// Records the refusal, within the quota, and answers it. What was not asked by anyone is not recorded.
-    async fn refuse(&mut self, command: &Command, now_ms: u64, rejection: Rejection) -> Result<(), OrderError> {
+    async fn refuse(
+        &mut self,
+        command: &Command,
+        now_ms: u64,
+        rejection: Rejection,
+    ) -> Result<(), OrderError> {
         let services = self.services;
         let asked = self.caller.by != crate::actors::timers::BY;
         // Nobody's order has no history to stand in, but for the one that was to be placed.

@@ -30,7 +30,8 @@ pub fn prior(log: &dyn LogReader, caller: &Caller) -> Result<Prior, Unavailable>
 
 /// As [`prior`], once the record is known.
 pub(super) fn prior_at(log: &dyn LogReader, caller: &Caller, sequence: u64) -> Result<Prior, Unavailable> {
-    let lost = || Unavailable::Inconsistent(format!("record {sequence}: a claim names it and it is not there"));
+    let lost =
+        || Unavailable::Inconsistent(format!("record {sequence}: a claim names it and it is not there"));
     let (_, bytes) = log.read(sequence, 1)?.into_iter().next().ok_or_else(lost)?;
     let record = Record::decode(&bytes).map_err(|error| Unavailable::Inconsistent(error.to_string()))?;
     let same = record.request.map(|request| request.body) == caller.request.map(|request| request.body);

@@ -140,7 +140,8 @@ fn step(order: &Order, kind: Kind) -> Result<&Step, OrderError> {
 }
 
 async fn party(services: &Services, order: &Order, party: Party) -> Result<Arc<Known>, OrderError> {
-    let cid = order.party(party).ok_or_else(|| inconsistent(format!("the order has no {}", party.as_str())))?;
+    let cid =
+        order.party(party).ok_or_else(|| inconsistent(format!("the order has no {}", party.as_str())))?;
     Ok(services.party(&cid).await?)
 }
 

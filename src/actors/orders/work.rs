@@ -101,7 +101,12 @@ pub(super) async fn perform(
                 let (cid, key) = reopen::content_key(services, order, kind, Party::Principal).await?;
                 keys.insert(cid, key);
             }
-            encode(&body::RedemptionRequested { beneficiary: *beneficiary, keys, extension, seen: Vec::new() })?
+            encode(&body::RedemptionRequested {
+                beneficiary: *beneficiary,
+                keys,
+                extension,
+                seen: Vec::new(),
+            })?
         }
         Content::Released { placed, beneficiary, commitment } => {
             let kept = services.seeds.open(placed.to_bytes()).await.map_err(Unavailable::Custody)?;
