@@ -172,7 +172,7 @@ fn the_same_redemption_sixteen_times_at_once_is_one_release() {
     let (reference, _) = node.place(&me);
     let body = json!({ "orderReference": reference, "beneficiaryIDDocumentCID": me });
     // Half of them under one key, half under none.
-    let redeem = &|n: u32| node.post_under("/v1/order/secret", &body, (n % 2 == 0).then_some("same"));
+    let redeem = &|n: u32| node.post_under("/v1/order/secret", &body, n.is_multiple_of(2).then_some("same"));
     let answers: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..16).map(|n| scope.spawn(move || redeem(n))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
