@@ -12,7 +12,8 @@ use thiserror::Error;
 use super::crypto_pool::Priority;
 use super::log::{Block, BlockClass, NotWritten};
 use super::orders::{Prior, prior};
-use super::services::{Caller, Services, Unavailable};
+use super::services::{Caller, Services};
+use crate::actors::unavailable::Unavailable;
 
 /// The actor.
 pub struct Identities {

@@ -4,7 +4,8 @@ use dta_events::ids::request_claim;
 use dta_events::record::Record;
 
 use crate::actors::log::LogReader;
-use crate::actors::services::{Caller, Unavailable};
+use crate::actors::services::Caller;
+use crate::actors::unavailable::Unavailable;
 
 /// What is known of a request's key.
 pub enum Prior {

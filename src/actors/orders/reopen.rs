@@ -8,11 +8,12 @@ use dta_protocol::body::{self, Extension, Plaintext};
 use dta_protocol::sealed::{self, SealRequest, SealedError};
 use dta_protocol::{Cid, Descriptor, Envelope, Kind, Role};
 
-use super::course::OrderError;
+use super::error::OrderError;
 use crate::actors::crypto_pool::Priority;
 use crate::actors::keyring::Known;
 use crate::actors::log::StoredBlock;
-use crate::actors::services::{Services, Unavailable};
+use crate::actors::services::Services;
+use crate::actors::unavailable::Unavailable;
 
 /// What a beneficiary finds in a release.
 pub(super) enum Opened {
