@@ -18,7 +18,7 @@ mod posted;
 mod refusal;
 mod secret;
 mod status;
-mod time;
+pub(crate) mod time;
 
 use std::io;
 use std::net::TcpListener;

@@ -1,7 +1,7 @@
 //! Times as clients read them.
 
 /// Milliseconds since 1970 UTC as RFC 3339, in UTC with milliseconds.
-pub(super) fn rfc3339(ms: u64) -> String {
+pub(crate) fn rfc3339(ms: u64) -> String {
     let (seconds, milliseconds) = (ms / 1_000, ms % 1_000);
     let (year, month, day) = civil(seconds / 86_400);
     let second = seconds % 86_400;

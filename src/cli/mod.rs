@@ -3,6 +3,8 @@
 pub mod daemon;
 pub mod identity;
 pub mod init;
+pub mod log;
+mod progress;
 pub mod projection;
 pub mod unlock;
 
@@ -32,6 +34,9 @@ enum Command {
     /// The node's own identity
     #[command(subcommand)]
     Identity(identity::IdentityCommand),
+    /// The event log: read it, check it, index it anew
+    #[command(subcommand)]
+    Log(log::LogCommand),
     /// The read models
     #[command(subcommand)]
     Projection(projection::ProjectionCommand),
@@ -48,6 +53,7 @@ impl Cli {
             Command::Init(command) => init::run(&home, &command),
             Command::Daemon(command) => daemon::run(home, &command),
             Command::Identity(command) => identity::run(&home, command),
+            Command::Log(command) => log::run(&home, command),
             Command::Projection(command) => projection::run(&home.root, command),
         }
     }

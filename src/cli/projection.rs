@@ -1,7 +1,6 @@
 //! `dta projection`: the read models from outside the daemon: where they stand, whether they are what the log says, and
 //! making them anew.
 
-use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,8 +8,8 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use dta_events::Rules;
 use dta_projections::Projection;
-use indicatif::{ProgressBar, ProgressStyle};
 
+use super::progress::Progress;
 use crate::actors::log::{LogReader, RocksLog, RocksReader};
 use crate::actors::views::{Queries, Replay, Standing, Views, ViewsError};
 use crate::home::{Home, HomeLock};
@@ -147,44 +146,6 @@ fn status_line(
     Ok(format!(
         "{name}: generation {generation}, schema {schema}, position {position} of {head}, digest {digest}, {how}"
     ))
-}
-
-/// How far it has come: a bar with rate and time left, or ten plain lines where nobody looks at a terminal.
-struct Progress {
-    name: &'static str,
-    bar: Option<ProgressBar>,
-    tenths: u64,
-}
-
-impl Progress {
-    fn start(name: &'static str) -> Self {
-        let template = "{prefix:12} {bar:40} {pos}/{len} records {per_sec}, {eta} left";
-        let style = ProgressStyle::with_template(template);
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(0).with_prefix(name);
-            if let Ok(style) = style { bar.with_style(style) } else { bar }
-        });
-        Self { name, bar, tenths: 0 }
-    }
-
-    fn show(&mut self, done: u64, of: u64) {
-        if let Some(bar) = &self.bar {
-            bar.set_length(of);
-            bar.set_position(done);
-            return;
-        }
-        let tenths = done.saturating_mul(10).checked_div(of).unwrap_or(0);
-        if tenths > self.tenths {
-            self.tenths = tenths;
-            eprintln!("{}: {done} of {of} records", self.name);
-        }
-    }
-
-    fn finish(self) {
-        if let Some(bar) = self.bar {
-            bar.finish_and_clear();
-        }
-    }
 }
 
 #[cfg(test)]

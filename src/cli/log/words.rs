@@ -1,0 +1,124 @@
+//! A record in words, on one line.
+
+use dta_events::identity;
+use dta_events::order::{Event, Order, Origin, Party};
+use dta_events::record::{AggregateKind, Effect, Record};
+use dta_protocol::name_is_plain;
+
+use super::fold::Happened;
+use super::replay::Told;
+use crate::api::time::rfc3339;
+
+/// Sequence, time, who asked, kind of history, command, and what came of it.
+pub(super) fn record(record: &Record, told: &[Told]) -> String {
+    let came = match &record.effect {
+        Effect::Refused { code, details } => format!("refused {}: {}", plain(code), plain(details)),
+        Effect::Events(events) if events.is_empty() => "nothing changed".into(),
+        Effect::Events(_) => told.iter().map(event).collect::<Vec<_>>().join("; "),
+    };
+    let (time, by) = (rfc3339(record.time_ms), plain(&record.by));
+    let (kind, command) = (kind(record.aggregate.kind), plain(&record.command.name));
+    format!("{}  {time}  {by}  {kind}  {command}  {came}", record.sequence)
+}
+
+/// The name of a kind of history.
+pub(super) fn kind(kind: AggregateKind) -> &'static str {
+    match kind {
+        AggregateKind::Node => "node",
+        AggregateKind::Identity => "identity",
+        AggregateKind::Order => "order",
+        AggregateKind::Peer => "peer",
+        AggregateKind::Seed => "seed",
+    }
+}
+
+fn event((happened, stage): &Told) -> String {
+    let what = match happened {
+        Happened::Node(node) => format!("node/initialised {}, epoch {}", node.identity, node.epoch),
+        Happened::Identity(identity::Event::Created { known, uuid }) => {
+            let seed =
+                uuid.map_or("the node's own".into(), |uuid| format!("hosted under {}", hex::encode(uuid)));
+            format!("identity/created {} {:?}, {seed}", known.cid, plain(&known.name))
+        }
+        Happened::Identity(identity::Event::Learned { known }) => {
+            format!("identity/learned {} {:?}", known.cid, plain(&known.name))
+        }
+        Happened::Order(event) => order_event(event),
+    };
+    match stage {
+        Some(stage) => format!("{what}, now {}", stage.as_str()),
+        None => what,
+    }
+}
+
+fn order_event(event: &Event) -> String {
+    match event {
+        Event::StepAppended(appended) => {
+            let step = &appended.step;
+            let elsewhere = if appended.origin == Origin::Received { " elsewhere" } else { "" };
+            let pending = if appended.pending { ", not settled yet" } else { "" };
+            format!("{} {} signed by {}{elsewhere}{pending}", step.facts.kind(), step.cid, step.signer)
+        }
+        Event::StepRefused { cid, code } => format!("order/step-refused {cid}: {}", plain(code)),
+        Event::EquivocationSeen { first, second } => format!("order/equivocation-seen {first} and {second}"),
+        Event::RetentionEnded { secret, .. } => format!("order/retention-ended {secret}"),
+    }
+}
+
+/// The state of an order, on several lines.
+pub(super) fn order(order: &Order) -> String {
+    let mut lines = vec![format!("order {}: {}", plain(&order.reference), order.stage.as_str())];
+    let mut line = |name: &str, value: String| lines.push(format!("  {name:<14}{value}"));
+    let text = |cid: Option<dta_protocol::Cid>| cid.map_or("not named".into(), |cid| cid.to_string());
+    line("placed", text(order.placed()));
+    for party in [Party::Principal, Party::Fiduciary, Party::Beneficiary] {
+        let here = if order.hosts(party) { " (hosted here)" } else { "" };
+        line(party.as_str(), format!("{}{here}", text(order.party(party))));
+    }
+    let terms = &order.terms;
+    for (name, ms) in [("not before", terms.not_before_ms), ("expires", terms.expires_at_ms)] {
+        if ms > 0 {
+            line(name, rfc3339(ms));
+        }
+    }
+    if let Some(commitment) = order.commitment() {
+        line("commitment", hex::encode(commitment));
+    }
+    for accepted in &order.steps {
+        line("accepted", format!("{} {}", accepted.step.facts.kind(), accepted.step.cid));
+    }
+    if let Some(pending) = &order.pending {
+        line("not settled", format!("{} {}", pending.step.facts.kind(), pending.step.cid));
+    }
+    if let Some(secret) = &order.secret {
+        let until = match (secret.ended, secret.until_ms) {
+            (true, _) => "dropped".into(),
+            (false, Some(until_ms)) => format!("kept until {}", rfc3339(until_ms)),
+            (false, None) => "kept for good".into(),
+        };
+        line("sealed secret", format!("{} {until}", secret.cid));
+    }
+    if order.cancellation_requested {
+        line("cancellation", "requested".into());
+    }
+    if let Some(code) = &order.refused {
+        line("refused", plain(code));
+    }
+    for (first, second) in &order.equivocations {
+        line("equivocation", format!("{first} and {second}"));
+    }
+    lines.join("\n")
+}
+
+/// Text from elsewhere cannot steer the terminal.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if name_is_plain(c.encode_utf8(&mut [0; 4])) {
+            plain.push(c);
+        } else {
+            plain.extend(c.escape_unicode());
+        }
+    }
+    plain
+}

@@ -1,0 +1,43 @@
+//! How far a long command has come, on standard error.
+
+use std::io::IsTerminal as _;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How far it has come: a bar with rate and time left, or ten plain lines where nobody looks at a terminal.
+pub(super) struct Progress {
+    name: &'static str,
+    bar: Option<ProgressBar>,
+    tenths: u64,
+}
+
+impl Progress {
+    pub(super) fn start(name: &'static str) -> Self {
+        let template = "{prefix:12} {bar:40} {pos}/{len} records {per_sec}, {eta} left";
+        let style = ProgressStyle::with_template(template);
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(0).with_prefix(name);
+            if let Ok(style) = style { bar.with_style(style) } else { bar }
+        });
+        Self { name, bar, tenths: 0 }
+    }
+
+    pub(super) fn show(&mut self, done: u64, of: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(of);
+            bar.set_position(done);
+            return;
+        }
+        let tenths = done.saturating_mul(10).checked_div(of).unwrap_or(0);
+        if tenths > self.tenths {
+            self.tenths = tenths;
+            eprintln!("{}: {done} of {of} records", self.name);
+        }
+    }
+
+    pub(super) fn finish(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
