@@ -18,7 +18,6 @@ mod posted;
 mod refusal;
 mod secret;
 mod status;
-pub(crate) mod time;
 
 use std::io;
 use std::net::TcpListener;

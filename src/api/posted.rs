@@ -14,6 +14,7 @@ use super::App;
 use super::error::ApiError;
 use super::json::Fields;
 use crate::actors::services::Caller;
+use crate::contain::contain;
 
 /// Bytes of a JSON body.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -53,7 +54,7 @@ impl FromRequest for Posted {
                 trace_id: trace_of(headers).unwrap_or_else(|| app.services.random()),
                 request: request_of(method, path, headers, &body)?,
             };
-            Ok(Self { fields: Fields::read(&body)?, caller })
+            Ok(Self { fields: contain(|| Fields::read(&body)).map_err(ApiError::internal)??, caller })
         })
     }
 }

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::App;
 use super::error::ApiError;
-use super::time::rfc3339;
 use crate::actors::unavailable::Unavailable;
+use crate::time::rfc3339;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
