@@ -246,7 +246,7 @@ pub enum ConfigError {
         path: PathBuf,
         /// What is wrong with it.
         #[source]
-        source: config::ConfigError,
+        source: Box<config::ConfigError>,
     },
     /// More than one seed store.
     #[error("{}: [[seeds]]: one block at most for now", .0.display())]
@@ -265,7 +265,7 @@ impl Config {
             .add_source(file)
             .build()
             .and_then(Source::try_deserialize)
-            .map_err(|source| ConfigError::Unusable { path: path.clone(), source })?;
+            .map_err(|source| ConfigError::Unusable { path: path.clone(), source: source.into() })?;
         if settings.seeds.len() > 1 {
             return Err(ConfigError::ManySeeds(path));
         }

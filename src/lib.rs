@@ -20,3 +20,4 @@ pub mod node;
 
 pub mod ports;
 pub mod quota;
+mod time;

@@ -37,7 +37,11 @@ impl ClockWatch {
         let passed_ms = monotonic_ms.saturating_sub(state.monotonic_ms);
         let expected_ms = state.wall_ms.saturating_add(passed_ms);
         if wall_ms.abs_diff(expected_ms) > STEP_MS {
-            tracing::warn!(wall_ms, expected_ms, "the wall clock was stepped: expiry waits until it has run steadily");
+            tracing::warn!(
+                wall_ms,
+                expected_ms,
+                "the wall clock was stepped: expiry waits until it has run steadily"
+            );
             state.in_step_since_ms = monotonic_ms;
         }
         (state.wall_ms, state.monotonic_ms) = (wall_ms, monotonic_ms);

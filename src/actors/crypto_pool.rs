@@ -140,7 +140,8 @@ mod tests {
         let (bulk, interactive) = (order.clone(), order);
         let mut bulk = Box::pin(pool.run(Priority::Bulk, move || bulk.send("bulk").unwrap()));
         assert!(futures_pending(&mut bulk).await);
-        let mut interactive = Box::pin(pool.run(Priority::Interactive, move || interactive.send("now").unwrap()));
+        let mut interactive =
+            Box::pin(pool.run(Priority::Interactive, move || interactive.send("now").unwrap()));
         assert!(futures_pending(&mut interactive).await);
         open.send(()).unwrap();
         first.await.unwrap();

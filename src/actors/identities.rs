@@ -12,7 +12,8 @@ use thiserror::Error;
 use super::crypto_pool::Priority;
 use super::log::{Block, BlockClass, NotWritten};
 use super::orders::{Prior, prior};
-use super::services::{Caller, Services, Unavailable};
+use super::services::{Caller, Services};
+use crate::actors::unavailable::Unavailable;
 
 /// The actor.
 pub struct Identities {
@@ -100,7 +101,8 @@ impl Services {
             .map_err(Unavailable::from)?
             .map_err(|error| Unavailable::Inconsistent(error.to_string()))?;
         let events = state.decide(&command, Some(KnownFacts::of(&document)))?;
-        let effect = Effect::Events(events.iter().map(Event::to_stored).collect::<Result<_, _>>().map_err(stored)?);
+        let effect =
+            Effect::Events(events.iter().map(Event::to_stored).collect::<Result<_, _>>().map_err(stored)?);
         let command = command.to_stored().map_err(stored)?;
         let mut append =
             self.append(&caller, identity_aggregate(&document.cid()), 0, now_ms, command, effect);

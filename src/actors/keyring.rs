@@ -9,9 +9,8 @@ use dta_events::ids::identity_aggregate;
 use dta_events::replay_identity;
 use dta_protocol::{Cid, Identity};
 
-use super::crypto_pool::Priority;
 use super::log::{LogReader, StoredBlock};
-use super::services::{Services, Unavailable};
+use super::unavailable::Unavailable;
 
 /// Identities kept at hand; more are read from the log again.
 const CACHED: usize = 1_024;
@@ -52,12 +51,13 @@ impl Keyring {
         }
     }
 
-    fn cached(&self, cid: &Cid) -> Option<Arc<Known>> {
+    /// The identity, if it is at hand.
+    pub(super) fn cached(&self, cid: &Cid) -> Option<Arc<Known>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(cid).cloned()
     }
 
     /// Reads, verifies and derives: some milliseconds, so it belongs on the crypto pool.
-    fn load(&self, cid: &Cid) -> Result<Option<Arc<Known>>, Unavailable> {
+    pub(super) fn load(&self, cid: &Cid) -> Result<Option<Arc<Known>>, Unavailable> {
         let inconsistent = |what: String| Unavailable::Inconsistent(format!("identity {cid}: {what}"));
         let records = self.log.load(&identity_aggregate(cid))?;
         let state = replay_identity(&records).map_err(|error| inconsistent(error.to_string()))?;
@@ -80,26 +80,5 @@ impl Keyring {
         }
         cache.insert(*cid, known.clone());
         Ok(Some(known))
-    }
-}
-
-impl Services {
-    /// The identity, if this node knows it.
-    ///
-    /// # Errors
-    /// The log cannot be read or holds something else than it should.
-    pub async fn known(&self, cid: &Cid) -> Result<Option<Arc<Known>>, Unavailable> {
-        if let Some(known) = self.keyring.cached(cid) {
-            return Ok(Some(known));
-        }
-        let (keyring, cid) = (self.keyring.clone(), *cid);
-        self.crypto.run(Priority::Interactive, move || keyring.load(&cid)).await?
-    }
-
-    /// An identity that must be known because an accepted step names it.
-    pub async fn party(&self, cid: &Cid) -> Result<Arc<Known>, Unavailable> {
-        self.known(cid)
-            .await?
-            .ok_or_else(|| Unavailable::Inconsistent(format!("identity {cid}: is not in the log")))
     }
 }

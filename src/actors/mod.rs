@@ -10,4 +10,5 @@ pub mod projector;
 pub mod seeds;
 pub mod services;
 pub mod timers;
+pub mod unavailable;
 pub mod views;

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dta_crypto::ContentKey;
 use dta_events::record::{Aggregate, Effect, Request, Stored};
 use dta_protocol::Cid;
-use thiserror::Error;
 
 use super::clock_watch::ClockWatch;
-use super::crypto_pool::{CryptoPool, PoolBusy};
-use super::keyring::Keyring;
-use super::log::{Append, LogHandle, LogReader, NotWritten, ReadError};
-use super::seeds::{CopyStatus, SeedError, SeedKeeper};
+use super::crypto_pool::{CryptoPool, Priority};
+use super::keyring::{Keyring, Known};
+use super::log::{Append, EventLog, LogHandle};
+use super::seeds::SeedKeeper;
+use super::unavailable::Unavailable;
 use crate::ports::{Clock, Entropy};
 use crate::quota::Quota;
 
@@ -21,8 +21,8 @@ pub struct Services {
     pub node: Cid,
     /// The plugin this node runs.
     pub plugin: String,
-    /// Reads of the log.
-    pub log: Arc<dyn LogReader>,
+    /// Reads of the log; its writer alone appends.
+    pub log: Arc<dyn EventLog>,
     /// The one writer of the log.
     pub writer: LogHandle,
     /// Threads for signing, sealing and opening.
@@ -50,38 +50,6 @@ pub struct Caller {
     pub trace_id: [u8; 16],
     /// The request, if it has an idempotency key.
     pub request: Option<Request>,
-}
-
-/// What keeps the node from answering now. Nothing was half done; it may be tried again.
-#[derive(Debug, Error)]
-pub enum Unavailable {
-    /// Too much is under way.
-    #[error("too many commands are under way")]
-    Busy,
-    /// The node is stopping.
-    #[error("the node is stopping")]
-    Stopping,
-    /// The log takes no records.
-    #[error("the log: {0}")]
-    NotWritten(NotWritten),
-    /// The log cannot be read.
-    #[error("the log: {0}")]
-    Read(#[from] ReadError),
-    /// Custody cannot do it now.
-    #[error("custody: {0}")]
-    Custody(#[from] SeedError),
-    /// A copy of the seed store is away: no new seed could be kept as promised.
-    #[error("custody: the seed copy in {} is missing", .0.folder.display())]
-    CopyMissing(CopyStatus),
-    /// The node's own data is not what it wrote.
-    #[error("the node's own data: {0}")]
-    Inconsistent(String),
-}
-
-impl From<PoolBusy> for Unavailable {
-    fn from(_: PoolBusy) -> Self {
-        Unavailable::Busy
-    }
 }
 
 impl Services {
@@ -125,5 +93,24 @@ impl Services {
             publish: Vec::new(),
             due_ms: None,
         }
+    }
+
+    /// The identity, if this node knows it.
+    ///
+    /// # Errors
+    /// The log cannot be read or holds something else than it should.
+    pub async fn known(&self, cid: &Cid) -> Result<Option<Arc<Known>>, Unavailable> {
+        if let Some(known) = self.keyring.cached(cid) {
+            return Ok(Some(known));
+        }
+        let (keyring, cid) = (self.keyring.clone(), *cid);
+        self.crypto.run(Priority::Interactive, move || keyring.load(&cid)).await?
+    }
+
+    /// An identity that must be known because an accepted step names it.
+    pub async fn party(&self, cid: &Cid) -> Result<Arc<Known>, Unavailable> {
+        self.known(cid)
+            .await?
+            .ok_or_else(|| Unavailable::Inconsistent(format!("identity {cid}: is not in the log")))
     }
 }

@@ -58,9 +58,9 @@ pub async fn run(services: Arc<Services>, desk: Arc<Desk>, mut stopping: watch::
                 tracing::warn!(%error, "an order that is due cannot be attended now");
             }
             // Still due after this: a rule or a fault holds it back, and asking again at once would not help.
-            let length_ms = pauses.get(&order).map_or(PAUSE_MS, |pause| {
-                pause.length_ms.saturating_mul(2).min(LONGEST_PAUSE_MS)
-            });
+            let length_ms = pauses
+                .get(&order)
+                .map_or(PAUSE_MS, |pause| pause.length_ms.saturating_mul(2).min(LONGEST_PAUSE_MS));
             pauses.insert(order, Pause { until_ms: now_ms.saturating_add(length_ms), length_ms });
         }
     }

@@ -14,7 +14,7 @@ use super::App;
 use super::error::ApiError;
 use super::orders::order_named;
 use crate::actors::log::LogReader;
-use crate::actors::services::Unavailable;
+use crate::actors::unavailable::Unavailable;
 
 /// The media type of a CAR.
 const CAR: &str = "application/vnd.ipld.car";

@@ -7,6 +7,8 @@ use actix_web::http::header::{ALLOW, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
+/// Names the newest record behind an answer: the read models have it.
+pub(super) const SEQUENCE: &str = "Dta-Sequence";
 /// When to try again what cannot be done now, in seconds.
 const RETRY_AFTER_SECONDS: u64 = 1;
 
@@ -16,6 +18,8 @@ pub struct ApiError {
     status: StatusCode,
     code: &'static str,
     text: String,
+    /// The record that tells of the refusal.
+    pub(super) sequence: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -27,7 +31,12 @@ struct Body<'a> {
 impl ApiError {
     /// With this status; `code` is kebab-case and stable, `text` for people.
     pub fn new(status: StatusCode, code: &'static str, text: impl Into<String>) -> Self {
-        Self { status, code, text: text.into() }
+        Self { status, code, text: text.into(), sequence: None }
+    }
+
+    /// A refusal that is recorded in the log.
+    pub(super) fn recorded(self, sequence: u64) -> Self {
+        Self { sequence: Some(sequence), ..self }
     }
 
     /// A value that may not be.
@@ -80,6 +89,9 @@ impl ResponseError for ApiError {
         let mut answer = HttpResponse::build(self.status);
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             answer.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS.to_string()));
+        }
+        if let Some(sequence) = self.sequence {
+            answer.insert_header((SEQUENCE, sequence.to_string()));
         }
         answer.json(Body { error: &self.text, code: self.code })
     }

@@ -69,7 +69,7 @@ fn judge(settings: &HttpSettings, uri: &Uri, headers: &HeaderMap) -> Result<Opti
         return Err(ApiError::new(StatusCode::FORBIDDEN, "host-not-allowed", text));
     }
     let foreign = || {
-        let text = "Origin: pages of other origins must be listed in this node's settings (corsAllow)";
+        let text = "Origin: pages of other origins must be listed in this node's settings (http.cors_allow)";
         ApiError::new(StatusCode::FORBIDDEN, "origin-not-allowed", text)
     };
     if headers.contains_key(ORIGIN) {

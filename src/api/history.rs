@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::App;
 use super::error::ApiError;
 use super::orders::order_named;
-use super::time::rfc3339;
 use crate::actors::views::PAGE_ROWS_MAX;
+use crate::time::rfc3339;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

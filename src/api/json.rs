@@ -3,7 +3,7 @@
 
 use actix_web::http::StatusCode;
 use dta_protocol::{Cid, Extension};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
 use super::error::ApiError;
@@ -190,7 +190,8 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
+        // Read as any value, so that the limit of depth holds in lists too.
+        while list.next_element::<Json>()?.is_some() {}
         Ok(Json::Other)
     }
 

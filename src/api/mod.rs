@@ -18,7 +18,6 @@ mod posted;
 mod refusal;
 mod secret;
 mod status;
-pub(crate) mod time;
 
 use std::io;
 use std::net::TcpListener;
@@ -88,12 +87,28 @@ impl App {
     async fn answer(&self, status: StatusCode, sequence: Option<u64>) -> HttpResponseBuilder {
         let mut answer = HttpResponse::build(status);
         if let Some(sequence) = sequence {
-            if let Err(why) = self.projector.wait_for(sequence, READ_OWN_WRITES).await {
-                tracing::warn!(sequence, %why, "an answer does not wait for the read models");
-            }
-            answer.insert_header(("Dta-Sequence", sequence.to_string()));
+            self.wait_for(sequence).await;
+            answer.insert_header((error::SEQUENCE, sequence.to_string()));
         }
         answer
+    }
+
+    /// What a command led to; a refusal that was recorded is in the read models before it is answered, too.
+    async fn settled<T, E: Into<ApiError>>(&self, result: Result<T, E>) -> Result<T, ApiError> {
+        let error = match result {
+            Ok(done) => return Ok(done),
+            Err(error) => error.into(),
+        };
+        if let Some(sequence) = error.sequence {
+            self.wait_for(sequence).await;
+        }
+        Err(error)
+    }
+
+    async fn wait_for(&self, sequence: u64) {
+        if let Err(why) = self.projector.wait_for(sequence, READ_OWN_WRITES).await {
+            tracing::warn!(sequence, %why, "an answer does not wait for the read models");
+        }
     }
 }
 

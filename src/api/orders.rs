@@ -42,7 +42,7 @@ pub(super) async fn place(app: web::Data<App>, posted: Posted) -> Result<HttpRes
         terms: terms(fields.fields("policy")?)?,
         extension: fields.texts("extension")?,
     };
-    let placed = app.desk.place(place, caller).await?;
+    let placed = app.settled(app.desk.place(place, caller).await).await?;
     let status = if placed.commitment.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
     let mut answer = app.answer(status, placed.sequence).await;
     Ok(answer.json(Placed {

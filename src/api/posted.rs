@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::{FromRequest, HttpRequest, web};
 use dta_events::record::Request;
 use sha2::{Digest, Sha256};
@@ -14,6 +14,7 @@ use super::App;
 use super::error::ApiError;
 use super::json::Fields;
 use crate::actors::services::Caller;
+use crate::contain::contain;
 
 /// Bytes of a JSON body.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -41,6 +42,7 @@ impl FromRequest for Posted {
         Box::pin(async move {
             let app = request.app_data::<web::Data<App>>().ok_or_else(ApiError::stopping)?;
             is_json(request.headers())?;
+            is_short_enough(request.headers())?;
             let body = tokio::time::timeout(BODY_TIMEOUT, read(payload)).await.map_err(|_| {
                 let text = format!("body: did not come within {} s", BODY_TIMEOUT.as_secs());
                 ApiError::new(StatusCode::REQUEST_TIMEOUT, "body-timeout", text)
@@ -52,7 +54,7 @@ impl FromRequest for Posted {
                 trace_id: trace_of(headers).unwrap_or_else(|| app.services.random()),
                 request: request_of(method, path, headers, &body)?,
             };
-            Ok(Self { fields: Fields::read(&body)?, caller })
+            Ok(Self { fields: contain(|| Fields::read(&body)).map_err(ApiError::internal)??, caller })
         })
     }
 }
@@ -64,11 +66,19 @@ async fn read(payload: <web::Payload as FromRequest>::Future) -> Result<web::Byt
         Ok(Err(error)) => {
             Err(ApiError::new(StatusCode::BAD_REQUEST, "body-incomplete", format!("body: {error}")))
         }
-        Err(_) => {
-            let text = format!("body: at most {BODY_BYTES_MAX} bytes");
-            Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", text))
-        }
+        Err(_) => Err(too_large()),
     }
+}
+
+/// A body that is announced as too long is not waited for.
+fn is_short_enough(headers: &HeaderMap) -> Result<(), ApiError> {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|bytes| bytes > BODY_BYTES_MAX) { Err(too_large()) } else { Ok(()) }
+}
+
+fn too_large() -> ApiError {
+    let text = format!("body: at most {BODY_BYTES_MAX} bytes");
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", text)
 }
 
 /// `application/json`, with no charset or UTF-8. A page can send anything else across origins without being asked.

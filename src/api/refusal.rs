@@ -8,13 +8,14 @@ use crate::actors::identities::IdentityError;
 use crate::actors::log::{NotWritten, ReadError};
 use crate::actors::orders::OrderError;
 use crate::actors::seeds::SeedError;
-use crate::actors::services::Unavailable;
+use crate::actors::unavailable::Unavailable;
 use crate::actors::views::ViewsError;
 
 impl From<OrderError> for ApiError {
     fn from(error: OrderError) -> Self {
         match error {
             OrderError::Rejected(rejection) => rejection.into(),
+            OrderError::Recorded { rejection, sequence } => ApiError::from(rejection).recorded(sequence),
             OrderError::Invalid(text) => ApiError::invalid("invalid", text),
             OrderError::OtherRequest => other_request(),
             OrderError::Unavailable(why) => why.into(),
@@ -69,8 +70,6 @@ impl From<order::Rejection> for ApiError {
             | R::TooLong { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             R::ClockUntrusted => StatusCode::SERVICE_UNAVAILABLE,
             R::NotAsPrepared => return ApiError::internal(rejection),
-            // A rejection newer than this table is a refusal all the same.
-            _ => StatusCode::CONFLICT,
         };
         ApiError::new(status, rejection.code(), rejection.to_string())
     }
@@ -83,7 +82,6 @@ impl From<identity::Rejection> for ApiError {
             R::Exists | R::KeyTaken => StatusCode::CONFLICT,
             R::NameLength { .. } | R::NameCharacter => StatusCode::UNPROCESSABLE_ENTITY,
             R::NotAsPrepared => return ApiError::internal(rejection),
-            _ => StatusCode::CONFLICT,
         };
         ApiError::new(status, rejection.code(), rejection.to_string())
     }

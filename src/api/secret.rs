@@ -32,7 +32,8 @@ pub(super) async fn redeem(app: web::Data<App>, posted: Posted) -> Result<HttpRe
     let beneficiary = fields.cid("beneficiaryIDDocumentCID")?;
     let extension = fields.texts("extension")?;
     let order = app.desk.find(&name)?.ok_or_else(ApiError::no_order)?;
-    let redeemed = app.desk.redeem(Redeem { order, beneficiary, extension }, caller).await?;
+    let redeemed =
+        app.settled(app.desk.redeem(Redeem { order, beneficiary, extension }, caller).await).await?;
     let body = body_of(&redeemed).map_err(ApiError::internal)?;
     let mut answer = app.answer(StatusCode::OK, redeemed.sequence).await;
     // The bytes are wiped when the server has written them; what the system buffers of a socket is out of reach.

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::App;
 use super::error::ApiError;
-use super::time::rfc3339;
-use crate::actors::services::Unavailable;
+use crate::actors::unavailable::Unavailable;
+use crate::time::rfc3339;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -81,9 +81,10 @@ async fn custody(app: &App) -> Custody {
     }
 }
 
-/// `GET /v1/ready`: 200 while the log can be read, else 503; a node that stops no longer listens. A custody or a read model
+/// `GET /v1/ready`: 200 while the log can be read and appended to, else 503; a node that stops no longer listens. A custody or a read model
 /// in trouble is told by the status and by those requests that need it; the rest works.
 pub(super) async fn ready(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
     app.services.log.head().map_err(Unavailable::from)?;
+    app.services.log.writable().map_err(Unavailable::NotWritten)?;
     Ok(HttpResponse::Ok().json(serde_json::json!({ "ready": true })))
 }

@@ -1,1 +1,7 @@
+//! The API over a whole node in this process: its own log, custody and read models, and a clock that the test sets.
 
+mod chance;
+mod kit;
+mod lifecycle;
+mod refused;
+mod wire;

@@ -37,12 +37,18 @@ pub fn run(home: Home, command: &DaemonCommand) -> anyhow::Result<()> {
         protection(config, &keystore_of, keystore, command.passphrase_file.as_deref())
     })?;
     tracing::info!(node = %node.identity, version = VERSION, home = %node.home.root.display(), "starting");
-    actix::System::new().block_on(async {
+    let system = actix::System::new();
+    let lock = system.block_on(async {
         let running = Running::start(node, command.listen)?;
+        running.caught_up().await?;
         // The one line that scripts wait for.
         println!("listening on http://{}", running.address);
         running.serve().await.context("serving")
-    })
+    })?;
+    // RocksDB must be closed by its last user before the process tears down what it works with.
+    drop(system);
+    drop(lock);
+    Ok(())
 }
 
 fn log_lines(log: &config::Log) -> anyhow::Result<()> {

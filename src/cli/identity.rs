@@ -77,7 +77,9 @@ fn export(home: &Home, unlock: &Unlock) -> anyhow::Result<()> {
     let seed = keystore.unlock(&protection(&config, home, &keystore, unlock.passphrase_file.as_deref())?)?;
     let words = words::to_words(&seed);
     let words = std::str::from_utf8(words.expose()).context("the words are not text")?;
-    eprintln!("Whoever reads these words can be this node and open its custody. Write them on paper, in order:");
+    eprintln!(
+        "Whoever reads these words can be this node and open its custody. Write them on paper, in order:"
+    );
     println!("{words}");
     Ok(())
 }

@@ -55,7 +55,9 @@ pub fn run(home: &Home, command: &InitCommand) -> anyhow::Result<()> {
     let seed = if made.imported { "imported, and" } else { "made, and" };
     let under = match kind {
         ProtectionKind::Passphrase => "a passphrase",
-        ProtectionKind::KeyFile => "a key file; keep the key on another medium than the home if the disk may be stolen",
+        ProtectionKind::KeyFile => {
+            "a key file; keep the key on another medium than the home if the disk may be stolen"
+        }
     };
     println!("seed {seed} sealed under {under}");
     println!("back it up with `dta identity seed export`, then start with `dta daemon`");

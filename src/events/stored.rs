@@ -67,3 +67,65 @@ pub mod array {
         deserializer.deserialize_tuple(N, Bytes::<N>)
     }
 }
+
+/// The layout of codec.rs in hexadecimal, written without it: what the golden bytes of the tests are made of.
+#[cfg(test)]
+pub(crate) mod golden {
+    use dta_protocol::Cid;
+
+    use crate::record::Stored;
+    use crate::stored::StoredError;
+
+    /// An integer of 8 bytes.
+    pub fn number(value: u64) -> String {
+        hex::encode(value.to_le_bytes())
+    }
+
+    /// The position of a variant.
+    pub fn variant(position: u32) -> String {
+        hex::encode(position.to_le_bytes())
+    }
+
+    /// A text, or a list of bytes.
+    pub fn text(value: impl AsRef<[u8]>) -> String {
+        number(value.as_ref().len() as u64) + &hex::encode(value)
+    }
+
+    /// The CID of an envelope whose digest is this byte 32 times, in hexadecimal.
+    pub fn link(byte: u8) -> String {
+        "01711220".to_owned() + &hex::encode([byte; 32])
+    }
+
+    /// The same as a CID.
+    pub fn cid(byte: u8) -> Cid {
+        Cid::from_bytes(&hex::decode(link(byte)).unwrap()).unwrap()
+    }
+
+    /// Holds a stored shape to its golden bytes, and refuses every other spelling, schema and name.
+    #[track_caller]
+    pub fn check<T: PartialEq + std::fmt::Debug>(
+        value: &T,
+        stored: Stored,
+        name: &str,
+        golden: &[String],
+        read: impl Fn(&Stored) -> Result<T, StoredError>,
+    ) {
+        assert_eq!((stored.name.as_str(), stored.schema), (name, 1));
+        assert_eq!(hex::encode(&stored.bytes), golden.concat(), "{value:?}");
+        assert_eq!(read(&stored).as_ref(), Ok(value));
+        let with = |bytes: &[u8]| read(&Stored { bytes: bytes.to_vec(), ..stored.clone() });
+        for end in 0..stored.bytes.len() {
+            assert!(matches!(with(&stored.bytes[..end]), Err(StoredError::Codec(_))), "cut at {end}");
+        }
+        let longer = [stored.bytes.as_slice(), &[0]].concat();
+        assert!(matches!(with(&longer), Err(StoredError::Codec(_))), "a trailing byte");
+        for schema in [0, 2, u16::MAX] {
+            let newer = Stored { schema, ..stored.clone() };
+            assert_eq!(read(&newer), Err(StoredError::unknown(&newer)));
+        }
+        for other in ["", "order/", &name.to_uppercase(), &format!("{name} "), &name[1..]] {
+            let other = Stored { name: other.into(), ..stored.clone() };
+            assert_eq!(read(&other), Err(StoredError::unknown(&other)));
+        }
+    }
+}

@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dta_crypto::{Entropy, IdentityKeys, Secret};
+use dta_events::Rules;
 use dta_events::identity::{self, Event, Known};
 use dta_events::ids::{identity_aggregate, node_aggregate};
 use dta_events::node;
 use dta_events::record::{Effect, Stored};
 use dta_events::stored::StoredError;
-use dta_events::Rules;
 use dta_protocol::{Cid, Identity, IdentityError};
 use thiserror::Error;
 
-use crate::actors::log::{Append, Block, BlockClass, EventLog, NotWritten, RocksLog, Uncertain};
 use crate::actors::log::OpenError;
+use crate::actors::log::{Append, Block, BlockClass, EventLog, NotWritten, RocksLog, Uncertain};
 use crate::actors::seeds::{SeedError, SoftStore};
 use crate::config::{Config, TEMPLATE};
 use crate::home::{Home, HomeLock, LockError, make_private_folder};
@@ -168,7 +168,8 @@ pub fn entropy() -> crate::actors::log::Entropy {
 fn first_records(document: &Identity, name: &str, now_ms: u64) -> Result<Vec<Append>, InitError> {
     let mut random = [0; 32];
     OsEntropy.fill(&mut random);
-    let [home, trace_id]: [[u8; 16]; 2] = [std::array::from_fn(|i| random[i]), std::array::from_fn(|i| random[16 + i])];
+    let [home, trace_id]: [[u8; 16]; 2] =
+        [std::array::from_fn(|i| random[i]), std::array::from_fn(|i| random[16 + i])];
     let initialised = node::Initialised { home, epoch: 0, identity: document.cid() }.to_stored()?;
     let command = identity::Command::Create { name: name.to_owned(), uuid: None };
     let events = identity::Identity::default().decide(&command, Some(Known::of(document)))?;

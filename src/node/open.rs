@@ -91,8 +91,7 @@ impl OpenNode {
         let log = Arc::new(log);
         let identity = whose(&*log)?;
         check_seed(&*log, &seed, &identity)?;
-        let seeds =
-            SoftStore::open(&home.root, &config.seed_copies(&home), &seed, &identity.to_bytes())?;
+        let seeds = SoftStore::open(&home.root, &config.seed_copies(&home), &seed, &identity.to_bytes())?;
         let keyring = Keyring::new(seed, log.clone());
         Ok(Self { lock, home, config, identity, log, keyring, seeds })
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix::{Actor, Arbiter};
 use thiserror::Error;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::open::OpenNode;
@@ -16,7 +17,7 @@ use crate::actors::identities::Identities;
 use crate::actors::log::writer::{BATCH_MAX, QUEUE};
 use crate::actors::log::{LogReader, LogWriter, ReadError, Uncertain};
 use crate::actors::orders::{Desk, IN_FLIGHT, Shard};
-use crate::actors::projector::{self, Projector};
+use crate::actors::projector::{self, Projector, Waited};
 use crate::actors::seeds::SeedKeeper;
 use crate::actors::services::Services;
 use crate::actors::timers;
@@ -28,6 +29,8 @@ use crate::quota::Quota;
 
 /// Requests that may wait for custody.
 const SEED_QUEUE: usize = 512;
+/// How often a start that waits says so.
+const REPORT: Duration = Duration::from_secs(10);
 /// How long a stop waits for what is under way.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -63,12 +66,14 @@ pub struct Running {
     pub address: SocketAddr,
     server: actix_web::dev::ServerHandle,
     served: actix_web::dev::Server,
+    signals: Signals,
     stopping: watch::Sender<bool>,
+    arbiters: Vec<Arbiter>,
     desk: Arc<Desk>,
     services: Arc<Services>,
     projector: Projector,
     writer: LogWriter,
-    _lock: HomeLock,
+    lock: HomeLock,
 }
 
 impl Running {
@@ -79,8 +84,7 @@ impl Running {
     pub fn start(node: OpenNode, listen: Option<SocketAddr>) -> Result<Self, StartError> {
         let OpenNode { lock, home, config, identity, log, keyring, seeds } = node;
         let address = listen.unwrap_or(config.http.listen);
-        let listener =
-            TcpListener::bind(address).map_err(|source| StartError::Listen { address, source })?;
+        let listener = TcpListener::bind(address).map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr()?;
 
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
@@ -104,10 +108,12 @@ impl Running {
             refusals: Quota::new(config.refusals.burst, config.refusals.refill_every_ms),
             entropy: Mutex::new(Box::new(OsEntropy)),
         });
-        let shards = (0..cores)
-            .map(|_| {
+        let arbiters: Vec<Arbiter> = (0..cores).map(|_| Arbiter::new()).collect();
+        let shards = arbiters
+            .iter()
+            .map(|arbiter| {
                 let services = services.clone();
-                Shard::start_in_arbiter(&Arbiter::new().handle(), |_| Shard::new(services))
+                Shard::start_in_arbiter(&arbiter.handle(), |_| Shard::new(services))
             })
             .collect();
         let desk = Arc::new(Desk::new(services.clone(), shards));
@@ -128,46 +134,100 @@ impl Running {
         };
         let served = api::serve(app, listener, cores)?;
         let server = served.handle();
-        Ok(Self { address, server, served, stopping, desk, services, projector, writer, _lock: lock })
+        // Before anybody can know that it listens: a signal that comes at once stops it in order too.
+        let signals = Signals::listen()?;
+        Ok(Self {
+            address,
+            server,
+            served,
+            signals,
+            stopping,
+            arbiters,
+            desk,
+            services,
+            projector,
+            writer,
+            lock,
+        })
     }
 
-    /// Serves until a signal says stop, then stops in order.
+    /// Waits until the read models are where the log is, so that no list is answered short.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub async fn caught_up(&self) -> Result<(), StartError> {
+        let Some(last) = self.services.log.head()?.count.checked_sub(1) else { return Ok(()) };
+        let projector = self.projector.handle();
+        while projector.wait_for(last, REPORT).await == Err(Waited::TimedOut) {
+            tracing::info!(records = last + 1, "the read models are catching up with the log");
+        }
+        Ok(())
+    }
+
+    /// Serves until a signal says stop, then stops in order. The home's lock is the caller's to free, once the actix
+    /// system and with it the last user of the home is gone.
     ///
     /// # Errors
     /// The server's own.
-    pub async fn serve(self) -> std::io::Result<()> {
-        let Self { server, served, stopping, desk, services, projector, writer, _lock, .. } = self;
-        let signalled = actix::spawn({
-            async move {
-                wait_for_signal().await?;
-                tracing::info!("stopping: no new requests, what is under way is finished");
-                server.stop(true).await;
-                std::io::Result::Ok(())
-            }
+    pub async fn serve(self) -> std::io::Result<HomeLock> {
+        let Self {
+            server,
+            served,
+            mut signals,
+            stopping,
+            arbiters,
+            desk,
+            services,
+            projector,
+            writer,
+            lock,
+            ..
+        } = self;
+        let stopped = actix::spawn(async move {
+            signals.wait().await;
+            tracing::info!("stopping: no new requests, what is under way is finished");
+            server.stop(true).await;
         });
         served.await?;
-        signalled.await.map_err(std::io::Error::other)??;
+        stopped.await.map_err(std::io::Error::other)?;
         // Nobody listens for an error here.
         let _ = stopping.send(true);
         if tokio::time::timeout(DRAIN, desk.drained()).await.is_err() {
-            tracing::warn!(limit = IN_FLIGHT, "commands are still under way; they end as a crash would end them");
+            tracing::warn!(
+                limit = IN_FLIGHT,
+                "commands are still under way; they end as a crash would end them"
+            );
+        }
+        for arbiter in arbiters {
+            arbiter.stop();
+            // It panics only where the process aborts.
+            let _ = arbiter.join();
         }
         projector.stop();
         services.seeds.stop();
         writer.stop();
         tracing::info!("stopped");
-        Ok(())
+        Ok(lock)
     }
 }
 
-async fn wait_for_signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that stop a node.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// An error of the engine while writing: whether the batch is stored, only the next start can tell.

@@ -27,6 +27,14 @@ impl<S: Store> EventLog for Log<S, Writing> {
             Uncertain(error.to_string())
         })
     }
+
+    fn writable(&self) -> Result<(), NotWritten> {
+        let Ok(mut pen) = self.writing.pen.lock() else { return Err(NotWritten::Stopped) };
+        if pen.failed {
+            return Err(NotWritten::Stopped);
+        }
+        if pen.space.has_room() { Ok(()) } else { Err(NotWritten::SpaceReserve) }
+    }
 }
 
 impl<S: Store> Log<S, Writing> {

@@ -56,6 +56,12 @@ pub trait EventLog: LogReader {
     /// `Uncertain` if the engine failed: some or none of the batch may be stored, and only an ordinary start-up can
     /// tell. The process must stop; every later commit fails the same way.
     fn commit(&self, batch: Vec<Append>) -> Result<Vec<Result<Appended, NotWritten>>, Uncertain>;
+
+    /// Whether an append would be written now; waits for a commit under way.
+    ///
+    /// # Errors
+    /// `SpaceReserve`, or `Stopped` after a write that was uncertain.
+    fn writable(&self) -> Result<(), NotWritten>;
 }
 
 /// One record to append, and what goes with it into the same write.

@@ -8,45 +8,16 @@ use dta_events::order::{
 };
 use dta_events::record::{Aggregate, Effect};
 use dta_events::replay_order;
-use dta_events::stored::StoredError;
 use dta_protocol::{Cid, Extension};
-use thiserror::Error;
 
-use super::desk::{Place, Placed, Redeem, Redeemed};
+use super::error::OrderError;
+use super::message::{Place, Placed, Redeem, Redeemed};
 use super::reopen::{self, Opened};
-use super::shard::{Loaded, Slot};
+use super::slot::{Loaded, Slot};
 use super::work::{self, Private, Product};
-use crate::actors::log::{NotWritten, ReadError};
-use crate::actors::services::{Caller, Services, Unavailable};
-
-/// Why a command on an order has no answer.
-#[derive(Debug, Error)]
-pub enum OrderError {
-    /// By the rules; recorded in the log.
-    #[error(transparent)]
-    Rejected(#[from] Rejection),
-    /// What was to be sealed is not within the protocol's limits; the text names field and limit.
-    #[error("{0}")]
-    Invalid(String),
-    /// The idempotency key belongs to another request.
-    #[error("Idempotency-Key: was used for another request")]
-    OtherRequest,
-    /// Not now.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-impl From<ReadError> for OrderError {
-    fn from(error: ReadError) -> Self {
-        Unavailable::Read(error).into()
-    }
-}
-
-impl From<StoredError> for OrderError {
-    fn from(error: StoredError) -> Self {
-        Unavailable::Inconsistent(error.to_string()).into()
-    }
-}
+use crate::actors::log::NotWritten;
+use crate::actors::services::{Caller, Services};
+use crate::actors::unavailable::Unavailable;
 
 /// One command under way on one order.
 pub(super) struct Course<'a> {
@@ -120,7 +91,8 @@ impl<'a> Course<'a> {
             Some(beneficiary) => beneficiary,
             None if self.order()?.placed().is_none() => return Err(Rejection::UnknownOrder.into()),
             None => {
-                let text = "beneficiaryIDDocumentCID: must name a beneficiary, in the order or in the redemption";
+                let text =
+                    "beneficiaryIDDocumentCID: must name a beneficiary, in the order or in the redemption";
                 return Err(OrderError::Invalid(text.into()));
             }
         };
@@ -164,7 +136,7 @@ impl<'a> Course<'a> {
             match self.run(&command, Private::default()).await {
                 Ok(()) => {}
                 // A rule forbids it for now (a clock not trusted yet): it stays due, and is not asked again at once.
-                Err(OrderError::Rejected(rejection)) => {
+                Err(OrderError::Rejected(rejection) | OrderError::Recorded { rejection, .. }) => {
                     tracing::debug!(code = rejection.code(), ?due, "what is due has to wait");
                     return Ok(());
                 }
@@ -287,7 +259,12 @@ impl<'a> Course<'a> {
     }
 
     /// Records the refusal, within the quota, and answers it. What was not asked by anyone is not recorded.
-    async fn refuse(&mut self, command: &Command, now_ms: u64, rejection: Rejection) -> Result<(), OrderError> {
+    async fn refuse(
+        &mut self,
+        command: &Command,
+        now_ms: u64,
+        rejection: Rejection,
+    ) -> Result<(), OrderError> {
         let services = self.services;
         let asked = self.caller.by != crate::actors::timers::BY;
         // Nobody's order has no history to stand in, but for the one that was to be placed.
@@ -307,6 +284,9 @@ impl<'a> Course<'a> {
             let version = self.written(services.writer.append(append).await)?;
             if let Some(loaded) = self.slot.loaded.as_mut() {
                 loaded.version = version;
+            }
+            if let Some(sequence) = self.sequence {
+                return Err(OrderError::Recorded { rejection, sequence });
             }
         }
         Err(rejection.into())

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use actix::Addr;
-use dta_crypto::OrderKey;
 use dta_events::ids::order_aggregate;
-use dta_events::order::Terms;
 use dta_events::record::{Aggregate, AggregateKind};
-use dta_protocol::{Cid, Extension};
+use dta_protocol::Cid;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::course::OrderError;
+use super::error::OrderError;
+use super::message::{Answer, Place, Placed, Redeem, Redeemed, Task, Tell};
 use super::prior::{Prior, prior, prior_at};
-use super::shard::{Answer, Shard, Task, Tell};
+use super::shard::Shard;
 use crate::actors::log::NotWritten;
-use crate::actors::services::{Caller, Services, Unavailable};
+use crate::actors::services::{Caller, Services};
+use crate::actors::unavailable::Unavailable;
 
 /// Commands under way at once; one more is answered 503.
 pub const IN_FLIGHT: usize = IN_FLIGHT_PERMITS as usize;
@@ -25,60 +25,6 @@ pub struct Desk {
     services: Arc<Services>,
     shards: Vec<Addr<Shard>>,
     in_flight: Semaphore,
-}
-
-/// Order a key pair.
-#[derive(Clone)]
-pub struct Place {
-    /// Who keeps it.
-    pub fiduciary: Cid,
-    /// Who gets the secret; may be named at redemption.
-    pub beneficiary: Option<Cid>,
-    /// 0 or 1.
-    pub coin: u8,
-    /// When the fiduciary may act.
-    pub terms: Terms,
-    /// For the fiduciary's plugin.
-    pub extension: Extension,
-}
-
-/// An order stands.
-pub struct Placed {
-    /// Its reference.
-    pub reference: String,
-    /// Its public key; none while the fiduciary has not answered.
-    pub commitment: Option<[u8; 65]>,
-    /// When it was placed, milliseconds since 1970 UTC.
-    pub created_at_ms: u64,
-    /// What the fiduciary's plugin added.
-    pub extension: Extension,
-    /// The newest record behind this answer.
-    pub sequence: Option<u64>,
-}
-
-/// Ask for the release of a secret.
-#[derive(Clone)]
-pub struct Redeem {
-    /// Whose order, by reference of the node's own principal, or by its `placed` CID.
-    pub order: Aggregate,
-    /// Who gets the secret; none: the one the order names.
-    pub beneficiary: Option<Cid>,
-    /// For the fiduciary's plugin.
-    pub extension: Extension,
-}
-
-/// A secret was released.
-pub struct Redeemed {
-    /// The order's reference.
-    pub reference: String,
-    /// The public key.
-    pub commitment: [u8; 65],
-    /// The secret, if its beneficiary is hosted here.
-    pub secret: Option<Arc<OrderKey>>,
-    /// What the plugin added.
-    pub extension: Extension,
-    /// The newest record behind this answer.
-    pub sequence: Option<u64>,
 }
 
 impl Desk {
@@ -107,12 +53,7 @@ impl Desk {
             match self.tell(aggregate, task, caller.clone()).await {
                 Ok(Answer::Placed(placed)) => return Ok(placed),
                 Ok(_) => return Err(OrderError::OtherRequest),
-                // The same request got in first, between our look and our write.
-                Err(OrderError::Unavailable(Unavailable::NotWritten(NotWritten::ClaimTaken {
-                    sequence,
-                    ..
-                }))) => prior = prior_at(&*self.services.log, &caller, sequence)?,
-                Err(error) => return Err(error),
+                Err(error) => prior = self.got_in_first(error, &caller)?,
             }
         }
     }
@@ -121,17 +62,23 @@ impl Desk {
     ///
     /// # Errors
     /// By the rules, or not now; see [`OrderError`].
-    pub async fn redeem(&self, redeem: Redeem, caller: Caller) -> Result<Redeemed, OrderError> {
+    pub async fn redeem(&self, redeem: Redeem, mut caller: Caller) -> Result<Redeemed, OrderError> {
         let _permit = self.permit()?;
         let order = redeem.order;
-        match prior(&*self.services.log, &caller)? {
-            Prior::Other => return Err(OrderError::OtherRequest),
-            Prior::Same(record) if record.aggregate != order => return Err(OrderError::OtherRequest),
-            Prior::Same(_) | Prior::None => {}
-        }
-        match self.tell(order, Task::Redeem(Box::new(redeem)), caller).await? {
-            Answer::Redeemed(redeemed) => Ok(redeemed),
-            _ => Err(OrderError::OtherRequest),
+        let mut prior = prior(&*self.services.log, &caller)?;
+        loop {
+            match prior {
+                Prior::Other => return Err(OrderError::OtherRequest),
+                Prior::Same(record) if record.aggregate != order => return Err(OrderError::OtherRequest),
+                // The key is taken by this very request: what it led to is answered, and nothing is claimed again.
+                Prior::Same(_) => caller.request = None,
+                Prior::None => {}
+            }
+            match self.tell(order, Task::Redeem(Box::new(redeem.clone())), caller.clone()).await {
+                Ok(Answer::Redeemed(redeemed)) => return Ok(redeemed),
+                Ok(_) => return Err(OrderError::OtherRequest),
+                Err(error) => prior = self.got_in_first(error, &caller)?,
+            }
         }
     }
 
@@ -165,6 +112,16 @@ impl Desk {
             all.forget();
         }
         self.in_flight.close();
+    }
+
+    /// The same request may have been written between our look and our write: then its record answers this one.
+    fn got_in_first(&self, error: OrderError, caller: &Caller) -> Result<Prior, OrderError> {
+        match error {
+            OrderError::Unavailable(Unavailable::NotWritten(NotWritten::ClaimTaken { sequence, .. })) => {
+                Ok(prior_at(&*self.services.log, caller, sequence)?)
+            }
+            error => Err(error),
+        }
     }
 
     async fn tell(&self, order: Aggregate, task: Task, caller: Caller) -> Result<Answer, OrderError> {

@@ -4,12 +4,16 @@
 
 mod course;
 mod desk;
+mod error;
+mod message;
 mod prior;
 mod reopen;
 mod shard;
+mod slot;
 mod work;
 
-pub use course::OrderError;
-pub use desk::{Desk, IN_FLIGHT, Place, Placed, Redeem, Redeemed};
+pub use desk::{Desk, IN_FLIGHT};
+pub use error::OrderError;
+pub use message::{Place, Placed, Redeem, Redeemed};
 pub use prior::{Prior, prior};
 pub use shard::Shard;

@@ -4,7 +4,8 @@ use dta_events::ids::request_claim;
 use dta_events::record::Record;
 
 use crate::actors::log::LogReader;
-use crate::actors::services::{Caller, Unavailable};
+use crate::actors::services::Caller;
+use crate::actors::unavailable::Unavailable;
 
 /// What is known of a request's key.
 pub enum Prior {
@@ -30,7 +31,8 @@ pub fn prior(log: &dyn LogReader, caller: &Caller) -> Result<Prior, Unavailable>
 
 /// As [`prior`], once the record is known.
 pub(super) fn prior_at(log: &dyn LogReader, caller: &Caller, sequence: u64) -> Result<Prior, Unavailable> {
-    let lost = || Unavailable::Inconsistent(format!("record {sequence}: a claim names it and it is not there"));
+    let lost =
+        || Unavailable::Inconsistent(format!("record {sequence}: a claim names it and it is not there"));
     let (_, bytes) = log.read(sequence, 1)?.into_iter().next().ok_or_else(lost)?;
     let record = Record::decode(&bytes).map_err(|error| Unavailable::Inconsistent(error.to_string()))?;
     let same = record.request.map(|request| request.body) == caller.request.map(|request| request.body);

@@ -8,11 +8,12 @@ use dta_protocol::body::{self, Extension, Plaintext};
 use dta_protocol::sealed::{self, SealRequest, SealedError};
 use dta_protocol::{Cid, Descriptor, Envelope, Kind, Role};
 
-use super::course::OrderError;
+use super::error::OrderError;
 use crate::actors::crypto_pool::Priority;
 use crate::actors::keyring::Known;
 use crate::actors::log::StoredBlock;
-use crate::actors::services::{Services, Unavailable};
+use crate::actors::services::Services;
+use crate::actors::unavailable::Unavailable;
 
 /// What a beneficiary finds in a release.
 pub(super) enum Opened {
@@ -140,7 +141,8 @@ fn step(order: &Order, kind: Kind) -> Result<&Step, OrderError> {
 }
 
 async fn party(services: &Services, order: &Order, party: Party) -> Result<Arc<Known>, OrderError> {
-    let cid = order.party(party).ok_or_else(|| inconsistent(format!("the order has no {}", party.as_str())))?;
+    let cid =
+        order.party(party).ok_or_else(|| inconsistent(format!("the order has no {}", party.as_str())))?;
     Ok(services.party(&cid).await?)
 }
 

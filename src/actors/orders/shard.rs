@@ -5,14 +5,15 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix::{Actor, Context, Handler, Message, ResponseFuture};
-use dta_events::order::Order;
+use actix::{Actor, Context, Handler, ResponseFuture};
 use dta_events::record::Aggregate;
 use tokio::sync::Mutex;
 
-use super::course::{Course, OrderError};
-use super::desk::{Place, Placed, Redeem, Redeemed};
-use crate::actors::services::{Caller, Services};
+use super::course::Course;
+use super::error::OrderError;
+use super::message::{Answer, Task, Tell};
+use super::slot::Slot;
+use crate::actors::services::Services;
 
 /// Orders kept in memory by one shard; idle ones beyond are evicted and read from the log again.
 const CACHED: usize = 4_096;
@@ -21,44 +22,6 @@ const CACHED: usize = 4_096;
 pub struct Shard {
     services: Arc<Services>,
     orders: HashMap<Aggregate, Rc<Mutex<Slot>>>,
-}
-
-/// An order in memory. The lock is fair, so it is the order's queue.
-#[derive(Default)]
-pub(super) struct Slot {
-    /// What the log says, once it was read; none again after a write that did not go as expected.
-    pub(super) loaded: Option<Loaded>,
-}
-
-/// An order as the log has it.
-pub(super) struct Loaded {
-    pub(super) order: Order,
-    /// How many records it has, refusals included.
-    pub(super) version: u64,
-}
-
-/// One command for one order.
-#[derive(Message)]
-#[rtype(result = "Result<Answer, OrderError>")]
-pub(super) struct Tell {
-    pub(super) order: Aggregate,
-    pub(super) task: Task,
-    pub(super) caller: Caller,
-}
-
-/// What to do.
-pub(super) enum Task {
-    Place { reference: String, place: Box<Place> },
-    PlacedBefore,
-    Redeem(Box<Redeem>),
-    Attend,
-}
-
-/// What came of it.
-pub(super) enum Answer {
-    Placed(Placed),
-    Redeemed(Redeemed),
-    Attended,
 }
 
 impl Shard {

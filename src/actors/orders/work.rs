@@ -9,12 +9,13 @@ use dta_protocol::body::{self, Extension, Plaintext};
 use dta_protocol::sealed::{self, SealRequest, SealedBody};
 use dta_protocol::{Body, Cid, Envelope, Kind, Role, Statement};
 
-use super::course::OrderError;
+use super::error::OrderError;
 use super::reopen;
 use crate::actors::crypto_pool::Priority;
 use crate::actors::keyring::Known;
 use crate::actors::log::{Block, BlockClass};
-use crate::actors::services::{Services, Unavailable};
+use crate::actors::services::Services;
+use crate::actors::unavailable::Unavailable;
 
 /// What is private and goes straight into a sealed body: never into a command, an event or a log line.
 #[derive(Default)]
@@ -101,7 +102,12 @@ pub(super) async fn perform(
                 let (cid, key) = reopen::content_key(services, order, kind, Party::Principal).await?;
                 keys.insert(cid, key);
             }
-            encode(&body::RedemptionRequested { beneficiary: *beneficiary, keys, extension, seen: Vec::new() })?
+            encode(&body::RedemptionRequested {
+                beneficiary: *beneficiary,
+                keys,
+                extension,
+                seen: Vec::new(),
+            })?
         }
         Content::Released { placed, beneficiary, commitment } => {
             let kept = services.seeds.open(placed.to_bytes()).await.map_err(Unavailable::Custody)?;

@@ -8,30 +8,20 @@ use dta_events::codec;
 use dta_events::record::NO_PREVIOUS;
 use dta_projections::{Digest, Projection, decode_row, genesis};
 use rocksdb::{
-    BlockBasedOptions, BoundColumnFamily, Cache, ColumnFamilyDescriptor, DBCompressionType, DBWithThreadMode,
-    Direction, IteratorMode, LogLevel, MultiThreaded, Options, SnapshotWithThreadMode, WriteBatch,
-    WriteOptions,
+    BoundColumnFamily, Direction, IteratorMode, Options, SnapshotWithThreadMode, WriteBatch, WriteOptions,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::engine::{self, Engine, META};
 use super::error::ViewsError;
 
-/// What all column families share, in bytes: an idle node keeps little in memory.
-const CACHE_BYTES: usize = 4 << 20;
-const MEMTABLES_BYTES: usize = 8 << 20;
-/// One column family's memtable, in bytes.
-const MEMTABLE_BYTES: usize = 2 << 20;
-/// The write-ahead log, in bytes, that a start may have to read.
-const WAL_BYTES: u64 = 16 << 20;
-const OPEN_FILES: i32 = 128;
-
-const META: &str = "meta";
 /// The row of a family that says where it stands. No projection's keys begin with a zero byte.
 pub(super) const STATE_KEY: &[u8] = &[0];
 
-type Engine = DBWithThreadMode<MultiThreaded>;
 pub(super) type Family<'a> = Arc<BoundColumnFamily<'a>>;
+/// A key and its value.
+type Row = (Box<[u8]>, Box<[u8]>);
 
 /// Where a read model stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,14 +72,9 @@ impl Database {
     /// Opens or makes the database to write to. What is not there, or has another schema, begins anew; generations
     /// that are not current are what a crash left of a rebuild, and go.
     pub(super) fn open(path: &Path, projections: &[&'static dyn Projection]) -> Result<Self, ViewsError> {
-        let mut options = options(OPEN_FILES);
-        options.create_if_missing(true);
-        options.create_missing_column_families(true);
-        let found = if is_absent(path) { Vec::new() } else { families(&options, path)? };
-        let families = described(&found);
-        let engine =
-            Engine::open_cf_descriptors(&options, path, families).map_err(|error| refused(path, error))?;
-        let database = Self::over(engine, projections, true)?;
+        let options = engine::family_options();
+        let (engine, found) = engine::open(path, &options)?;
+        let database = Self::over(engine, options, projections, true)?;
         for projection in projections {
             let schema = database.current().get(projection.name()).map(|generation| generation.schema);
             if schema != Some(projection.schema()) {
@@ -111,28 +96,18 @@ impl Database {
         path: &Path,
         projections: &[&'static dyn Projection],
     ) -> Result<Self, ViewsError> {
-        if is_absent(path) {
-            return Err(ViewsError::Absent(path.display().to_string()));
-        }
-        // All files are opened at once, so that those the daemon's compaction deletes can still be read.
-        let options = options(-1);
-        let families = described(&families(&options, path)?);
-        let engine = Engine::open_cf_descriptors_read_only(&options, path, families, false)
-            .map_err(|error| refused(path, error))?;
-        Self::over(engine, projections, false)
+        let options = engine::family_options();
+        let engine = engine::open_read_only(path, &options)?;
+        Self::over(engine, options, projections, false)
     }
 
     fn over(
         engine: Engine,
+        options: Options,
         projections: &[&'static dyn Projection],
         writable: bool,
     ) -> Result<Self, ViewsError> {
-        let database = Self {
-            engine,
-            projections: projections.into(),
-            options: family_options(&Cache::new_lru_cache(CACHE_BYTES)),
-            current: RwLock::default(),
-        };
+        let database = Self { engine, projections: projections.into(), options, current: RwLock::default() };
         let mut current = BTreeMap::new();
         for projection in projections {
             let stored = database.engine.get_cf(&database.family(META)?, current_key(projection.name()))?;
@@ -260,10 +235,7 @@ impl Reader<'_> {
     }
 
     /// Rows in ascending order from a key on.
-    pub(super) fn scan(
-        &self,
-        from: &[u8],
-    ) -> impl Iterator<Item = Result<(Box<[u8]>, Box<[u8]>), ViewsError>> + '_ {
+    pub(super) fn scan(&self, from: &[u8]) -> impl Iterator<Item = Result<Row, ViewsError>> + '_ {
         let from = IteratorMode::From(from, Direction::Forward);
         self.snapshot.iterator_cf(&self.family, from).map(|row| Ok(row?))
     }
@@ -283,52 +255,4 @@ pub(super) fn family_name(name: &str, generation: u64) -> String {
 
 fn current_key(name: &str) -> String {
     format!("current/{name}")
-}
-
-/// RocksDB has nothing where there is no CURRENT, even if a crash interrupted its making.
-fn is_absent(path: &Path) -> bool {
-    !path.join("CURRENT").exists()
-}
-
-fn refused(path: &Path, error: rocksdb::Error) -> ViewsError {
-    ViewsError::Open { path: path.display().to_string(), reason: error.into_string() }
-}
-
-fn families(options: &Options, path: &Path) -> Result<Vec<String>, ViewsError> {
-    Engine::list_cf(options, path).map_err(|error| refused(path, error))
-}
-
-fn described(found: &[String]) -> Vec<ColumnFamilyDescriptor> {
-    let cache = Cache::new_lru_cache(CACHE_BYTES);
-    let mut names: Vec<&str> = found.iter().map(String::as_str).collect();
-    if !names.contains(&META) {
-        names.push(META);
-    }
-    names.into_iter().map(|name| ColumnFamilyDescriptor::new(name, family_options(&cache))).collect()
-}
-
-fn family_options(cache: &Cache) -> Options {
-    let mut blocks = BlockBasedOptions::default();
-    blocks.set_block_cache(cache);
-    blocks.set_cache_index_and_filter_blocks(true);
-    blocks.set_bloom_filter(10.0, false);
-    let mut options = Options::default();
-    options.set_block_based_table_factory(&blocks);
-    options.set_write_buffer_size(MEMTABLE_BYTES);
-    options.set_compression_type(DBCompressionType::None);
-    options
-}
-
-/// The write-ahead log is recovered in RocksDB's default mode, up to a point in time: what a power cut takes from its
-/// end is taken from rows, position and digest alike, and the projector goes on from there.
-fn options(open_files: i32) -> Options {
-    let mut options = Options::default();
-    options.set_db_write_buffer_size(MEMTABLES_BYTES);
-    options.set_max_total_wal_size(WAL_BYTES);
-    options.set_max_open_files(open_files);
-    options.set_log_level(LogLevel::Warn);
-    options.set_max_log_file_size(1 << 20);
-    options.set_keep_log_file_num(2);
-    options.set_stats_dump_period_sec(0);
-    options
 }

@@ -1,15 +1,16 @@
 //! The read models on disk: what queries read, derived from the log and from nothing else.
 //!
 //! ```text
-//! database ── families, generations, which is current      feed  ── the log's records, decoded and chained
-//! write    ── apply, rebuild, begin anew                   queries ── what the API asks
-//! replay   ── the same in memory, to compare with
+//! engine ── RocksDB, small        database ── families, generations, which is current
+//! feed   ── the log, decoded      write    ── apply, rebuild, begin anew
+//! replay ── the same in memory    queries  ── what the API asks
 //! ```
 //!
 //! Each projection has a column family for each generation (`orders.3`), in which its rows, its position and its digest
 //! change in one write; the family `meta` says which generation is current.
 
 mod database;
+mod engine;
 mod error;
 mod feed;
 mod queries;

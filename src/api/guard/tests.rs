@@ -28,17 +28,47 @@ fn judged(headers: &[(&'static str, &str)]) -> Result<Option<String>, &'static s
 #[test]
 fn a_request_names_this_host() {
     for host in [
-        "localhost", "LocalHost:5556", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:65535", "dta.example",
-        "DTA.example:5556", "ported.example:8443",
+        "localhost",
+        "LocalHost:5556",
+        "127.0.0.1",
+        "127.0.0.1:1",
+        "[::1]",
+        "[::1]:65535",
+        "dta.example",
+        "DTA.example:5556",
+        "ported.example:8443",
     ] {
         assert_eq!(judged(&[("host", host)]), Ok(None), "{host}");
     }
     for host in [
-        "", "evil.example", "localhost.evil.example", "evil.localhost", "localhost.", "127.0.0.1.evil.example",
-        "127.0.0.2", "127.1", "0.0.0.0", "2130706433", "::1", "::1:5556", "[::1", "[::ffff:127.0.0.1]", "localhost:",
-        "localhost:port", "localhost:+1", "localhost:123456", "localhost:1:1", "user@localhost", "localhost/",
-        " localhost", "localhost,evil.example", "ported.example", "ported.example:8444", "sub.dta.example",
-        "dta.example.evil", "lôcalhost",
+        "",
+        "evil.example",
+        "localhost.evil.example",
+        "evil.localhost",
+        "localhost.",
+        "127.0.0.1.evil.example",
+        "127.0.0.2",
+        "127.1",
+        "0.0.0.0",
+        "2130706433",
+        "::1",
+        "::1:5556",
+        "[::1",
+        "[::ffff:127.0.0.1]",
+        "localhost:",
+        "localhost:port",
+        "localhost:+1",
+        "localhost:123456",
+        "localhost:1:1",
+        "user@localhost",
+        "localhost/",
+        " localhost",
+        "localhost,evil.example",
+        "ported.example",
+        "ported.example:8444",
+        "sub.dta.example",
+        "dta.example.evil",
+        "lôcalhost",
     ] {
         assert_eq!(judged(&[("host", host)]), Err("host-not-allowed"), "{host}");
     }
@@ -54,7 +84,8 @@ fn a_target_that_names_a_host_names_the_same() {
     };
     assert_eq!(target("/v1/status"), Ok(()));
     assert_eq!(target("http://LOCALHOST:5556/v1/status"), Ok(()));
-    for uri in ["http://evil.example/v1/status", "http://localhost/v1/status", "http://dta.example/v1/status"] {
+    for uri in ["http://evil.example/v1/status", "http://localhost/v1/status", "http://dta.example/v1/status"]
+    {
         assert_eq!(target(uri), Err("host-not-allowed"), "{uri}");
     }
 }
@@ -67,15 +98,30 @@ fn a_page_of_another_origin_must_be_listed() {
     }
     assert_eq!(from("https://wallet.example"), Ok(Some("https://wallet.example".into())));
     for foreign in [
-        "null", "", "*", "http://localhost", "http://localhost:5557", "http://127.0.0.1:5556", "localhost:5556",
-        "ftp://localhost:5556", "HTTP://localhost:5556", "http://localhost:5556/", "http://localhost:5556.evil.example",
-        "http://evil.example", "http://wallet.example", "https://wallet.example:443", "https://wallet.example.evil",
-        "https://evil.example?https://wallet.example", "https://wallet.example/", "chrome-extension://abc",
+        "null",
+        "",
+        "*",
+        "http://localhost",
+        "http://localhost:5557",
+        "http://127.0.0.1:5556",
+        "localhost:5556",
+        "ftp://localhost:5556",
+        "HTTP://localhost:5556",
+        "http://localhost:5556/",
+        "http://localhost:5556.evil.example",
+        "http://evil.example",
+        "http://wallet.example",
+        "https://wallet.example:443",
+        "https://wallet.example.evil",
+        "https://evil.example?https://wallet.example",
+        "https://wallet.example/",
+        "chrome-extension://abc",
         "https://wallet.example, https://evil.example",
     ] {
         assert_eq!(from(foreign), Err("origin-not-allowed"), "{foreign}");
     }
-    let two = [("host", "localhost"), ("origin", "https://wallet.example"), ("origin", "https://wallet.example")];
+    let two =
+        [("host", "localhost"), ("origin", "https://wallet.example"), ("origin", "https://wallet.example")];
     assert_eq!(judged(&two), Err("origin-not-allowed"));
 }
 

@@ -14,7 +14,9 @@ fn refused<T>(result: Result<T, ApiError>) -> (u16, &'static str, String) {
 
 #[test]
 fn names_are_read_in_any_case_and_null_is_absent() {
-    let mut fields = read(r#"{"NAME":"a","orderreference":null,"Policy":{"NotBeforeMS":7},"other":[{"x":1,"x":2}]}"#).unwrap();
+    let mut fields =
+        read(r#"{"NAME":"a","orderreference":null,"Policy":{"NotBeforeMS":7},"other":[{"x":1,"x":2}]}"#)
+            .unwrap();
     assert_eq!(fields.required("name").unwrap(), "a");
     assert_eq!(fields.text("orderReference").unwrap(), None);
     assert_eq!(fields.text("absent").unwrap(), None);
@@ -36,9 +38,26 @@ fn what_is_no_object_is_a_bad_request() {
     let deep = |levels: usize| format!(r#"{{"x":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
     assert!(read(&deep(126)).is_ok());
     for body in [
-        "", " ", "nonsense", "{", "{}x", "{} {}", r#"{"a":}"#, r#"{"a":1,}"#, "{'a':1}", r#"{a:1}"#,
-        r#"{"a":"\ud800"}"#, r#"{"a":"\x"}"#, "{\"a\":\"\n\"}", r#"{"a":01}"#, r#"{"a":1e999}"#, r#"{"a":NaN}"#,
-        "\u{feff}{}", r#"{"a":1/**/}"#, &deep(127), &deep(30_000),
+        "",
+        " ",
+        "nonsense",
+        "{",
+        "{}x",
+        "{} {}",
+        r#"{"a":}"#,
+        r#"{"a":1,}"#,
+        "{'a':1}",
+        r#"{a:1}"#,
+        r#"{"a":"\ud800"}"#,
+        r#"{"a":"\x"}"#,
+        "{\"a\":\"\n\"}",
+        r#"{"a":01}"#,
+        r#"{"a":1e999}"#,
+        r#"{"a":NaN}"#,
+        "\u{feff}{}",
+        r#"{"a":1/**/}"#,
+        &deep(127),
+        &deep(30_000),
     ] {
         assert_eq!(refused(read(body)).0, 400, "{body}");
         assert_eq!(refused(read(body)).1, "json-invalid", "{body}");
@@ -46,7 +65,13 @@ fn what_is_no_object_is_a_bad_request() {
     for body in ["null", "true", "1", "\"text\"", "[]", "[{}]"] {
         assert_eq!(refused(read(body)).1, "json-not-object", "{body}");
     }
-    for body in [&b"{\"a\":\"\xff\"}"[..], b"{\"\xc3\":1}", b"\xff", b"{\"a\":\"\xed\xa0\x80\"}", b"{\"a\":\"\xc0\x80\"}"] {
+    for body in [
+        &b"{\"a\":\"\xff\"}"[..],
+        b"{\"\xc3\":1}",
+        b"\xff",
+        b"{\"a\":\"\xed\xa0\x80\"}",
+        b"{\"a\":\"\xc0\x80\"}",
+    ] {
         assert_eq!(refused(Fields::read(body)), (400, "json-invalid", refused(Fields::read(body)).2));
     }
 }
@@ -90,9 +115,35 @@ fn a_wrong_type_is_named() {
     for (asks, values) in [
         (&[text, required, cid][..], &["1", "true", "[]", "{}", "0.5", "-1"][..]),
         (&[required], &["null", r#""""#]),
-        (&[cid], &[r#""x""#, r#"" ""#, r#""Qm""#, r#""QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG""#, &format!("{raw_upper:?}")]),
-        (&[integer], &["-1", "0.5", "1.0", "1e3", "9007199254740992", "18446744073709551616", r#""1""#, "true", "[1]", "{}"]),
-        (&[texts], &["1", r#""x""#, "[]", r#"{"a":1}"#, r#"{"a":null}"#, r#"{"a":{}}"#, r#"{"a":["b"]}"#, "true"]),
+        (
+            &[cid],
+            &[
+                r#""x""#,
+                r#"" ""#,
+                r#""Qm""#,
+                r#""QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG""#,
+                &format!("{raw_upper:?}"),
+            ],
+        ),
+        (
+            &[integer],
+            &[
+                "-1",
+                "0.5",
+                "1.0",
+                "1e3",
+                "9007199254740992",
+                "18446744073709551616",
+                r#""1""#,
+                "true",
+                "[1]",
+                "{}",
+            ],
+        ),
+        (
+            &[texts],
+            &["1", r#""x""#, "[]", r#"{"a":1}"#, r#"{"a":null}"#, r#"{"a":{}}"#, r#"{"a":["b"]}"#, "true"],
+        ),
         (&[object], &["1", r#""x""#, "[]", "false"]),
     ] {
         for (ask, value) in asks.iter().flat_map(|ask| values.iter().map(move |value| (ask, value))) {

@@ -49,14 +49,24 @@ fn a_body_is_json_in_utf8_and_says_so() {
 
 #[test]
 fn an_idempotency_key_is_one_visible_text_of_255_characters_at_most() {
-    let asked = |values: &[&[u8]]| request_of("POST", "/v1/order", &headers("idempotency-key", values), b"{}");
+    let asked =
+        |values: &[&[u8]]| request_of("POST", "/v1/order", &headers("idempotency-key", values), b"{}");
     assert_eq!(asked(&[]).unwrap(), None);
     let longest = [b'~'; 255];
     for good in [&b"!"[..], b"8e03978e-40d5-43e8-bc93-6894a57f9324", &longest] {
         assert_eq!(asked(&[good]).unwrap().unwrap().idempotency_key, <[u8; 32]>::from(Sha256::digest(good)));
     }
     let longer = [b'a'; 256];
-    for bad in [&[&b""[..]][..], &[b"a b"], &[b"a\tb"], &[b"\xc3\xa9"], &[b"\xff"], &[&longer], &[b"a", b"a"], &[b"a", b"b"]] {
+    for bad in [
+        &[&b""[..]][..],
+        &[b"a b"],
+        &[b"a\tb"],
+        &[b"\xc3\xa9"],
+        &[b"\xff"],
+        &[&longer],
+        &[b"a", b"a"],
+        &[b"a", b"b"],
+    ] {
         let error = asked(bad).unwrap_err();
         assert_eq!((error.status_code().as_u16(), error.code()), (422, "idempotency-key"), "{bad:?}");
         assert!(error.to_string().contains("255"), "{error}");
@@ -70,7 +80,11 @@ fn another_body_path_or_method_is_another_request() {
     let first = hash("POST", "/v1/order", b"{}");
     assert_eq!(first, <[u8; 32]>::from(Sha256::digest(b"POST/v1/order{}")));
     assert_eq!(first, hash("POST", "/v1/order", b"{}"));
-    for other in [hash("PUT", "/v1/order", b"{}"), hash("POST", "/v1/order/secret", b"{}"), hash("POST", "/v1/order", b"{ }")] {
+    for other in [
+        hash("PUT", "/v1/order", b"{}"),
+        hash("POST", "/v1/order/secret", b"{}"),
+        hash("POST", "/v1/order", b"{ }"),
+    ] {
         assert_ne!(first, other);
     }
 }

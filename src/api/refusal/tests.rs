@@ -10,7 +10,8 @@ use crate::actors::seeds::CopyStatus;
 
 fn answered(error: impl Into<ApiError>) -> (u16, &'static str, Option<String>) {
     let error = error.into();
-    let retry = error.error_response().headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+    let retry =
+        error.error_response().headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
     (error.status_code().as_u16(), error.code(), retry)
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::fold::{Entry, Happened};
 use super::replay::Told;
 use super::words::kind;
-use crate::api::time::rfc3339;
+use crate::time::rfc3339;
 
 /// A record and its hash.
 pub(super) fn record(entry: &Entry, told: &[Told]) -> Value {

@@ -7,7 +7,7 @@ use dta_protocol::name_is_plain;
 
 use super::fold::Happened;
 use super::replay::Told;
-use crate::api::time::rfc3339;
+use crate::time::rfc3339;
 
 /// Sequence, time, who asked, kind of history, command, and what came of it.
 pub(super) fn record(record: &Record, told: &[Told]) -> String {

@@ -13,3 +13,6 @@ pub use event::{Event, Known};
 pub use prepare::check_name;
 pub use rejection::Rejection;
 pub use state::{Identity, RULES, Rule, Standing};
+
+#[cfg(test)]
+mod tests;

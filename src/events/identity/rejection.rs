@@ -4,7 +4,6 @@ use thiserror::Error;
 
 /// A refusal. `code()` is stable.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum Rejection {
     /// It has been made before.
     #[error("this identity exists already")]

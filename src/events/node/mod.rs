@@ -35,3 +35,6 @@ impl Initialised {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,6 @@ use super::table::{Party, Stage};
 
 /// A refusal. `code()` is stable and goes into records and answers.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum Rejection {
     /// No such order.
     #[error("there is no such order here")]

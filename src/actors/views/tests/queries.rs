@@ -109,6 +109,7 @@ fn a_history_is_its_orders_alone_and_goes_on_where_it_was_left() {
             let Some((place, _)) = part.last() else { break };
             after = Some(*place);
             told.extend(part);
+            assert!(told.len() <= whole.len(), "{limit} at a time");
         }
         assert_eq!(told, whole, "{limit} at a time");
     }

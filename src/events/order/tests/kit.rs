@@ -1,5 +1,7 @@
 //! given(what stood).when(a command).then(what follows), and the steps of one order to tell stories with.
 
+use std::sync::LazyLock;
+
 use dta_crypto::{OrderKey, Secret};
 use dta_protocol::body::{sign_commitment_proof, sign_received_proof};
 use dta_protocol::{Cid, Codec};
@@ -44,8 +46,11 @@ pub fn mallory() -> Cid {
     envelope("mallory")
 }
 
-pub fn key() -> OrderKey {
-    OrderKey::from_secret(Secret::from_bytes([7; 32])).unwrap()
+/// The key pair that bob keeps.
+pub fn key() -> &'static OrderKey {
+    static KEY: LazyLock<OrderKey> =
+        LazyLock::new(|| OrderKey::from_secret(Secret::from_bytes([7; 32])).unwrap());
+    &KEY
 }
 
 /// A step with everything about it derived from its name: signed by whom it should be, in answer to `previous`.
@@ -139,10 +144,8 @@ pub fn appended(node: Hosts, step: &Step) -> Event {
 /// What another node sent, with a genuine proof where the kind has one.
 pub fn sent(step: &Step) -> ReceivedStep {
     let proof = match &step.facts {
-        StepFacts::Committed { .. } => Some(sign_commitment_proof(&key(), &placed().cid, &bob())),
-        StepFacts::Received => {
-            step.previous.map(|released| sign_received_proof(&key(), &released, &carol()))
-        }
+        StepFacts::Committed { .. } => Some(sign_commitment_proof(key(), &placed().cid, &bob())),
+        StepFacts::Received => step.previous.map(|released| sign_received_proof(key(), &released, &carol())),
         _ => None,
     };
     ReceivedStep {
@@ -186,13 +189,7 @@ pub fn made() -> Made {
 }
 
 pub fn facts(node: Hosts) -> Facts {
-    Facts {
-        now_ms: NOW_MS,
-        clock_trusted: true,
-        hosts: node,
-        unknown: Vec::new(),
-        plugin: "milagro".into(),
-    }
+    Facts { now_ms: NOW_MS, clock_trusted: true, hosts: node, unknown: Vec::new(), plugin: "milagro".into() }
 }
 
 /// An order on a node, before a command.
@@ -285,6 +282,17 @@ impl Outcome {
         }
     }
 
+    /// The beneficiary of the redemption that was just made or accepted.
+    pub fn redeemed_for(&self) -> Option<Cid> {
+        match self.decided.as_deref() {
+            Ok([Event::StepAppended(StepAppended { step, .. })]) => match step.facts {
+                StepFacts::RedemptionRequested { beneficiary } => Some(beneficiary),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The order after it.
     #[track_caller]
     pub fn order(&self) -> Order {
@@ -302,9 +310,7 @@ impl Outcome {
         };
         match events.as_slice() {
             [] => "done".to_owned(),
-            [Event::StepAppended(appended)] => {
-                appended.step.facts.kind().as_str().replace("order/", "+")
-            }
+            [Event::StepAppended(appended)] => appended.step.facts.kind().as_str().replace("order/", "+"),
             [Event::StepRefused { .. }] => "+refused".to_owned(),
             [Event::EquivocationSeen { .. }] => "+equivocation".to_owned(),
             [Event::RetentionEnded { .. }] => "+retention-ended".to_owned(),

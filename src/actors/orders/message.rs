@@ -1,0 +1,90 @@
+//! What is asked of an order, and what is answered.
+
+use std::sync::Arc;
+
+use actix::Message;
+use dta_crypto::OrderKey;
+use dta_events::order::Terms;
+use dta_events::record::Aggregate;
+use dta_protocol::{Cid, Extension};
+
+use super::error::OrderError;
+use crate::actors::services::Caller;
+
+/// Order a key pair.
+#[derive(Clone)]
+pub struct Place {
+    /// Who keeps it.
+    pub fiduciary: Cid,
+    /// Who gets the secret; may be named at redemption.
+    pub beneficiary: Option<Cid>,
+    /// 0 or 1.
+    pub coin: u8,
+    /// When the fiduciary may act.
+    pub terms: Terms,
+    /// For the fiduciary's plugin.
+    pub extension: Extension,
+}
+
+/// An order stands.
+pub struct Placed {
+    /// Its reference.
+    pub reference: String,
+    /// Its public key; none while the fiduciary has not answered.
+    pub commitment: Option<[u8; 65]>,
+    /// When it was placed, milliseconds since 1970 UTC.
+    pub created_at_ms: u64,
+    /// What the fiduciary's plugin added.
+    pub extension: Extension,
+    /// The newest record behind this answer.
+    pub sequence: Option<u64>,
+}
+
+/// Ask for the release of a secret.
+#[derive(Clone)]
+pub struct Redeem {
+    /// Whose order, by reference of the node's own principal, or by its `placed` CID.
+    pub order: Aggregate,
+    /// Who gets the secret; none: the one the order names.
+    pub beneficiary: Option<Cid>,
+    /// For the fiduciary's plugin.
+    pub extension: Extension,
+}
+
+/// A secret was released.
+pub struct Redeemed {
+    /// The order's reference.
+    pub reference: String,
+    /// The public key.
+    pub commitment: [u8; 65],
+    /// The secret, if its beneficiary is hosted here.
+    pub secret: Option<Arc<OrderKey>>,
+    /// What the plugin added.
+    pub extension: Extension,
+    /// The newest record behind this answer.
+    pub sequence: Option<u64>,
+}
+
+/// One command for one order.
+#[derive(Message)]
+#[rtype(result = "Result<Answer, OrderError>")]
+pub(super) struct Tell {
+    pub(super) order: Aggregate,
+    pub(super) task: Task,
+    pub(super) caller: Caller,
+}
+
+/// What to do.
+pub(super) enum Task {
+    Place { reference: String, place: Box<Place> },
+    PlacedBefore,
+    Redeem(Box<Redeem>),
+    Attend,
+}
+
+/// What came of it.
+pub(super) enum Answer {
+    Placed(Placed),
+    Redeemed(Redeemed),
+    Attended,
+}

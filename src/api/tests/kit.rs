@@ -1,0 +1,234 @@
+//! A node for tests, and requests to it.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix::{Actor, Arbiter};
+use actix_web::body::to_bytes;
+use actix_web::dev::Service;
+use actix_web::http::StatusCode;
+use actix_web::http::header::HeaderMap;
+use actix_web::test::{TestRequest, init_service};
+use actix_web::web;
+use dta_protocol::Cid;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::actors::clock_watch::ClockWatch;
+use crate::actors::crypto_pool::CryptoPool;
+use crate::actors::identities::Identities;
+use crate::actors::log::{LogReader, LogWriter};
+use crate::actors::orders::{Desk, Shard};
+use crate::actors::projector::Projector;
+use crate::actors::seeds::SeedKeeper;
+use crate::actors::services::Services;
+use crate::actors::views::Views;
+use crate::api::{App, HttpSettings, configure};
+use crate::home::Home;
+use crate::keystore::Protection;
+use crate::node::{OpenNode, initialise};
+use crate::ports::{Clock, OsEntropy};
+use crate::quota::Quota;
+
+/// When the clock of a test begins: 2026-01-01T00:00:00Z.
+pub const START_MS: u64 = 1_767_225_600_000;
+
+/// A clock that stands until it is moved.
+pub struct Hands(AtomicU64);
+
+impl Hands {
+    pub fn set(&self, ms: u64) {
+        self.0.store(ms, Ordering::Relaxed);
+    }
+}
+
+impl Clock for Hands {
+    fn wall_ms(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        self.wall_ms()
+    }
+}
+
+/// A node without a listener.
+pub struct Node {
+    pub clock: Arc<Hands>,
+    pub app: web::Data<App>,
+    pub identity: Cid,
+    projector: Option<Projector>,
+    writer: Option<LogWriter>,
+    _home: tempfile::TempDir,
+}
+
+impl Node {
+    pub fn start(http: HttpSettings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path().join("home"));
+        let clock = Arc::new(Hands(AtomicU64::new(START_MS)));
+        let key = Protection::KeyFile(folder.path().join("key"));
+        initialise(&home, "alice", |_| key, &*clock).unwrap();
+        let key = Protection::KeyFile(folder.path().join("key"));
+        let OpenNode { log, identity, keyring, seeds, .. } =
+            OpenNode::open(home.clone(), |_, _| Ok(key)).unwrap();
+        let (committed, head) = watch::channel(log.head().unwrap().count);
+        let views = Views::open(&home.views(), &dta_projections::all()).unwrap();
+        let queries = views.queries();
+        let projector = Projector::start(log.clone(), views, head).unwrap();
+        let writer = LogWriter::start(log.clone(), 64, 64, committed, |why| panic!("{why}")).unwrap();
+        let services = Arc::new(Services {
+            node: identity,
+            plugin: "milagro".into(),
+            log,
+            writer: writer.handle(),
+            crypto: CryptoPool::start(2).unwrap(),
+            seeds: SeedKeeper::start(Box::new(seeds), Box::new(OsEntropy), 64).unwrap(),
+            keyring: Arc::new(keyring),
+            clock_watch: Arc::new(ClockWatch::new(&*clock, 0)),
+            clock: clock.clone(),
+            refusals: Quota::new(1_000, 1),
+            entropy: Mutex::new(Box::new(OsEntropy)),
+        });
+        let shard = services.clone();
+        let shard = Shard::start_in_arbiter(&Arbiter::new().handle(), |_| Shard::new(shard));
+        let app = App {
+            desk: Arc::new(Desk::new(services.clone(), vec![shard])),
+            identities: Identities::new(services.clone()).start(),
+            queries,
+            projector: projector.handle(),
+            services,
+            node_type: "multi".into(),
+            http,
+        };
+        let app = web::Data::new(app);
+        Self { clock, app, identity, projector: Some(projector), writer: Some(writer), _home: folder }
+    }
+
+    /// Another face of this node, to serve.
+    pub fn app(&self) -> App {
+        let App { desk, identities, queries, projector, services, node_type, http } = self.app.get_ref();
+        App {
+            desk: desk.clone(),
+            identities: identities.clone(),
+            queries: queries.clone(),
+            projector: projector.clone(),
+            services: services.clone(),
+            node_type: node_type.clone(),
+            http: http.clone(),
+        }
+    }
+
+    /// Returns when the read models have the whole log.
+    pub async fn projected(&self) {
+        let head = self.app.services.log.head().unwrap().count;
+        self.app.projector.wait_for(head - 1, Duration::from_secs(60)).await.unwrap();
+    }
+
+    /// The routes over this node.
+    pub async fn routes(&self) -> Routes {
+        let app = actix_web::App::new().app_data(self.app.clone()).configure(configure);
+        let service = Rc::new(init_service(app).await);
+        Routes(Box::new(move |request| {
+            let service = service.clone();
+            Box::pin(async move {
+                let response = service.call(request.to_request()).await.unwrap();
+                let (status, headers) = (response.status(), response.headers().clone());
+                let body = to_bytes(response.into_body()).await.ok().unwrap();
+                Answer { status, headers, body }
+            })
+        }))
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(projector) = self.projector.take() {
+            projector.stop();
+        }
+        if let Some(writer) = self.writer.take() {
+            writer.stop();
+        }
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: web::Bytes,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        assert_eq!(self.header("content-type"), Some("application/json"), "{self:?}");
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Its JSON, if it is a 200.
+    pub fn ok(&self) -> Value {
+        assert_eq!(self.status, 200, "{self:?}");
+        self.json()
+    }
+
+    /// Status and code of a refusal, whose text must hold these words.
+    pub fn refused(&self, words: &str) -> (u16, String) {
+        let json = self.json();
+        let text = json["error"].as_str().unwrap();
+        assert!(text.contains(words), "{words:?} is not in {text:?}");
+        (self.status.as_u16(), json["code"].as_str().unwrap().to_owned())
+    }
+}
+
+type Answering = Pin<Box<dyn Future<Output = Answer>>>;
+
+/// What answers requests.
+pub struct Routes(Box<dyn Fn(TestRequest) -> Answering>);
+
+impl Routes {
+    /// Sends a request, to `localhost` unless it names another host.
+    pub async fn send(&self, request: TestRequest) -> Answer {
+        self.0(request).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(got(path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(posted(path, body.to_string())).await
+    }
+
+    /// Makes an identity and answers its CID.
+    pub async fn identity(&self, name: &str) -> String {
+        let made = self.post("/v1/identity", &serde_json::json!({ "name": name })).await.ok();
+        made["idDocumentCID"].as_str().unwrap().to_owned()
+    }
+
+    /// Places an order and answers its reference.
+    pub async fn order(&self, order: Value) -> String {
+        self.post("/v1/order", &order).await.ok()["orderReference"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A GET to this host.
+pub fn got(path: &str) -> TestRequest {
+    TestRequest::get().uri(path).insert_header(("host", "localhost:5556"))
+}
+
+/// A POST of JSON to this host.
+pub fn posted(path: &str, body: impl Into<web::Bytes>) -> TestRequest {
+    TestRequest::post()
+        .uri(path)
+        .insert_header(("host", "localhost:5556"))
+        .insert_header(("content-type", "application/json"))
+        .set_payload(body)
+}

@@ -1,0 +1,242 @@
+//! A real node in a process of its own, and what tests ask of it.
+#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::panic)]
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use reqwest::blocking::{Client, Response};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A home that goes away with the test.
+pub struct Home {
+    folder: TempDir,
+}
+
+impl Home {
+    /// A home in which `dta init` has run.
+    pub fn initialised() -> Self {
+        let home = Self::empty();
+        home.must(&["init", "--name", "test"]);
+        home
+    }
+
+    pub fn empty() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dta"));
+        command.arg("--home").arg(self.path()).args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `dta` here.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs `dta` here with this on standard input.
+    pub fn run_with(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    /// Runs `dta` here; it must succeed. Answers its standard output.
+    pub fn must(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// Runs `dta` here; it must fail. Answers its standard error.
+    pub fn must_fail(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(!output.status.success(), "{arguments:?} succeeded: {}", text(&output.stdout));
+        text(&output.stderr)
+    }
+
+    pub fn settings(&self, text: &str) {
+        std::fs::create_dir_all(self.path()).unwrap();
+        std::fs::write(self.path().join("config.toml"), text).unwrap();
+    }
+
+    pub fn start(&self) -> Node {
+        self.start_with(&[])
+    }
+
+    pub fn start_with(&self, arguments: &[&str]) -> Node {
+        let mut all = vec!["daemon", "--listen", "127.0.0.1:0"];
+        all.extend(arguments);
+        let log = self.folder.path().join("daemon.log");
+        let lines = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let mut process = self.command(&all).stdout(Stdio::piped()).stderr(lines).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| {
+            panic!("the node did not start: {}", std::fs::read_to_string(&log).unwrap_or_default())
+        });
+        let client = Client::builder().timeout(std::time::Duration::from_secs(60)).build().unwrap();
+        Node { url: url.to_owned(), process, client, log }
+    }
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A running node; killed when dropped.
+pub struct Node {
+    pub url: String,
+    pub log: PathBuf,
+    process: Child,
+    client: Client,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// An answer: status and JSON.
+#[derive(Debug, PartialEq)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Value,
+}
+
+impl Answer {
+    fn of(response: Response) -> Self {
+        let status = response.status().as_u16();
+        let text = response.text().unwrap();
+        let body = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status}: not JSON: {text:?}"));
+        Self { status, body }
+    }
+
+    pub fn str(&self, key: &str) -> String {
+        self.body[key].as_str().unwrap_or_else(|| panic!("no {key} in {self:?}")).to_owned()
+    }
+
+    /// The answer must be this status.
+    pub fn is(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.body);
+        self
+    }
+
+    /// The answer must be a refusal with this status and code.
+    pub fn refuses(self, status: u16, code: &str) -> Self {
+        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.body);
+        self
+    }
+}
+
+impl Node {
+    /// SIGKILL, as a power failure.
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// SIGTERM; it must end in good order.
+    pub fn stop(mut self) {
+        let killed = Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
+        assert!(killed.success());
+        assert!(self.process.wait().unwrap().success());
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        Answer::of(self.client.get(format!("{}{path}", self.url)).send().unwrap())
+    }
+
+    pub fn bytes(&self, path: &str) -> (u16, Vec<u8>) {
+        let response = self.client.get(format!("{}{path}", self.url)).send().unwrap();
+        (response.status().as_u16(), response.bytes().unwrap().to_vec())
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.post_under(path, body, None)
+    }
+
+    /// A POST with an `Idempotency-Key`.
+    pub fn post_under(&self, path: &str, body: &Value, key: Option<&str>) -> Answer {
+        let mut request = self.client.post(format!("{}{path}", self.url)).json(body);
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        Answer::of(request.send().unwrap())
+    }
+
+    pub fn cid(&self) -> String {
+        self.get("/v1/status").is(200).str("nodeCID")
+    }
+
+    pub fn identity(&self, name: &str) -> String {
+        self.post("/v1/identity", &json!({ "name": name })).is(200).str("idDocumentCID")
+    }
+
+    /// Places an order; answers its reference and commitment.
+    pub fn place(&self, beneficiary: &str) -> (String, String) {
+        let placed = self.post("/v1/order", &json!({ "beneficiaryIDDocumentCID": beneficiary })).is(200);
+        (placed.str("orderReference"), placed.str("commitment"))
+    }
+
+    pub fn redeem(&self, reference: &str, beneficiary: &str) -> Answer {
+        let body = json!({ "orderReference": reference, "beneficiaryIDDocumentCID": beneficiary });
+        self.post("/v1/order/secret", &body)
+    }
+
+    pub fn state(&self, reference: &str) -> String {
+        let order = self.get(&format!("/v1/order/{reference}")).is(200).str("order");
+        serde_json::from_str::<Value>(&order).unwrap()["State"].as_str().unwrap().to_owned()
+    }
+
+    /// The steps and refusals of an order's history, in order.
+    pub fn steps(&self, reference: &str) -> Vec<String> {
+        let history = self.get(&format!("/v1/order/{reference}/history")).is(200);
+        let entries = history.body["history"].as_array().unwrap().clone();
+        let name =
+            |entry: &Value| entry["step"].as_str().or(entry["refused"]["code"].as_str()).map(str::to_owned);
+        entries.iter().map(|entry| name(entry).unwrap_or_else(|| panic!("{entry}"))).collect()
+    }
+
+    /// Asks until the answer is as wanted; the node must get there of itself.
+    pub fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let began = std::time::Instant::now();
+        while !holds(self) {
+            assert!(began.elapsed().as_secs() < 60, "{what}: not within a minute");
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// The uncompressed public key of a secret, in hex.
+pub fn public_key_of(secret: &str) -> String {
+    let bytes: [u8; 32] = hex::decode(secret).unwrap().try_into().unwrap();
+    let key = dta_crypto::OrderKey::from_secret(dta_crypto::Secret::from_bytes(bytes)).unwrap();
+    hex::encode(key.commitment())
+}
+
+/// Every file below a folder.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
