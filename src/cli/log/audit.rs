@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use anyhow::{Context as _, anyhow, bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use dta_events::order::{self, Order, Party, Step, StepAppended};
 use dta_events::record::{Aggregate, AggregateKind, Record};
 use dta_protocol::{Cid, Envelope, Kind};
@@ -193,18 +193,23 @@ impl Audit<'_> {
     /// A released secret is held here until its retention ends, and never published.
     fn check_secrets(&self) -> anyhow::Result<()> {
         for (id, order) in &self.books.world.orders {
-            let Some(secret) = order.secret else { continue };
-            let here = order.hosts(Party::Fiduciary) || order.hosts(Party::Beneficiary);
-            let wrong = match self.books.block(&secret.cid)? {
-                Some(StoredBlock::Published(_)) => "is published",
-                Some(StoredBlock::Held(_)) if secret.ended => "is still here after its retention ended",
-                None if here && !secret.ended => "is missing",
-                _ => continue,
-            };
-            let secret = secret.cid;
-            return Err(anyhow!("the sealed secret {secret} {wrong}").context(self.released(id, order)?));
+            if let Err(error) = self.check_secret(order) {
+                return Err(error.context(self.released(id, order)?));
+            }
         }
         Ok(())
+    }
+
+    fn check_secret(&self, order: &Order) -> anyhow::Result<()> {
+        let Some(secret) = order.secret else { return Ok(()) };
+        let here = order.hosts(Party::Fiduciary) || order.hosts(Party::Beneficiary);
+        let wrong = match self.books.block(&secret.cid)? {
+            Some(StoredBlock::Published(_)) => "is published",
+            Some(StoredBlock::Held(_)) if secret.ended => "is still here after its retention ended",
+            None if here && !secret.ended => "is missing",
+            _ => return Ok(()),
+        };
+        bail!("the sealed secret {} {wrong}", secret.cid)
     }
 
     /// Where an order's release stands.
