@@ -6,7 +6,7 @@ use actix::Addr;
 use dta_events::ids::order_aggregate;
 use dta_events::record::{Aggregate, AggregateKind};
 use dta_protocol::Cid;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
 use super::error::OrderError;
 use super::message::{Answer, Place, Placed, Redeem, Redeemed, Task, Tell};
@@ -24,13 +24,13 @@ const IN_FLIGHT_PERMITS: u32 = 256;
 pub struct Desk {
     services: Arc<Services>,
     shards: Vec<Addr<Shard>>,
-    in_flight: Semaphore,
+    in_flight: Arc<Semaphore>,
 }
 
 impl Desk {
     /// Over these shards, one a core.
     pub fn new(services: Arc<Services>, shards: Vec<Addr<Shard>>) -> Self {
-        Self { services, shards, in_flight: Semaphore::new(IN_FLIGHT) }
+        Self { services, shards, in_flight: Arc::new(Semaphore::new(IN_FLIGHT)) }
     }
 
     /// Places an order for the node's own identity and, if the fiduciary is here, has the key pair made.
@@ -38,7 +38,6 @@ impl Desk {
     /// # Errors
     /// By the rules, or not now; see [`OrderError`].
     pub async fn place(&self, place: Place, caller: Caller) -> Result<Placed, OrderError> {
-        let _permit = self.permit()?;
         let mut prior = prior(&*self.services.log, &caller)?;
         loop {
             let (aggregate, task) = match prior {
@@ -63,7 +62,6 @@ impl Desk {
     /// # Errors
     /// By the rules, or not now; see [`OrderError`].
     pub async fn redeem(&self, redeem: Redeem, mut caller: Caller) -> Result<Redeemed, OrderError> {
-        let _permit = self.permit()?;
         let order = redeem.order;
         let mut prior = prior(&*self.services.log, &caller)?;
         loop {
@@ -87,7 +85,6 @@ impl Desk {
     /// # Errors
     /// Not now; it stays due.
     pub async fn attend(&self, order: Aggregate, caller: Caller) -> Result<(), OrderError> {
-        let _permit = self.permit()?;
         self.tell(order, Task::Attend, caller).await.map(|_| ())
     }
 
@@ -128,11 +125,9 @@ impl Desk {
         let [a, b, ..] = order.id;
         let shard = usize::from(u16::from_be_bytes([a, b])) % self.shards.len().max(1);
         let shard = self.shards.get(shard).ok_or(Unavailable::Stopping)?;
-        shard.send(Tell { order, task, caller }).await.map_err(|_| Unavailable::Stopping)?
-    }
-
-    fn permit(&self) -> Result<SemaphorePermit<'_>, OrderError> {
-        self.in_flight.try_acquire().map_err(|_| Unavailable::Busy.into())
+        // It travels with the command: a caller that goes away does not make room before the work is done.
+        let permit = self.in_flight.clone().try_acquire_owned().map_err(|_| Unavailable::Busy)?;
+        shard.send(Tell { order, task, caller, permit }).await.map_err(|_| Unavailable::Stopping)?
     }
 
     /// A UUIDv7 (RFC 9562): 48 bits of time, then randomness.

@@ -7,6 +7,7 @@ use dta_crypto::OrderKey;
 use dta_events::order::Terms;
 use dta_events::record::Aggregate;
 use dta_protocol::{Cid, Extension};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::OrderError;
 use crate::actors::services::Caller;
@@ -72,6 +73,8 @@ pub(super) struct Tell {
     pub(super) order: Aggregate,
     pub(super) task: Task,
     pub(super) caller: Caller,
+    /// Counts it among those under way until it is answered.
+    pub(super) permit: OwnedSemaphorePermit,
 }
 
 /// What to do.

@@ -51,6 +51,7 @@ impl Handler<Tell> for Shard {
         let services = self.services.clone();
         let slot = self.slot(tell.order);
         Box::pin(async move {
+            let _under_way = tell.permit;
             let mut slot = slot.lock().await;
             let mut course = Course::begin(&services, tell.order, &mut slot, tell.caller)?;
             match tell.task {

@@ -37,15 +37,16 @@ impl Due {
 impl Order {
     /// What is due, and since when (milliseconds since 1970 UTC; 0: at once). The first entry comes first.
     pub fn due(&self, now_ms: u64) -> Option<Due> {
-        self.agenda(now_ms).into_iter().find(|(at_ms, _)| *at_ms <= now_ms).map(|(_, due)| due)
+        self.agenda().into_iter().find(|(at_ms, _)| *at_ms <= now_ms).map(|(_, due)| due)
     }
 
     /// When the order must be looked at next, if ever.
     pub fn next_due_ms(&self) -> Option<u64> {
-        self.agenda(0).into_iter().map(|(at_ms, _)| at_ms).min()
+        self.agenda().into_iter().map(|(at_ms, _)| at_ms).min()
     }
 
-    fn agenda(&self, now_ms: u64) -> Vec<(u64, Due)> {
+    /// What there is to do and from when. What ends something comes before what goes on with it.
+    fn agenda(&self) -> Vec<(u64, Due)> {
         let mut agenda = Vec::new();
         let open = matches!(self.stage, Stage::Placed | Stage::Committed | Stage::RedemptionRequested);
         if self.hosts(Party::Fiduciary) && open {
@@ -56,21 +57,17 @@ impl Order {
             if expires_at_ms > 0 {
                 agenda.push((expires_at_ms, Due::Close(ClosedCode::Expired)));
             }
-            let in_time = expires_at_ms == 0 || now_ms < expires_at_ms;
-            if in_time && !self.cancellation_requested {
-                match self.stage {
-                    Stage::Placed => agenda.push((0, Due::Commit)),
-                    Stage::RedemptionRequested => agenda.push((self.terms.not_before_ms, Due::Release)),
-                    _ => {}
-                }
+            match self.stage {
+                Stage::Placed => agenda.push((0, Due::Commit)),
+                Stage::RedemptionRequested => agenda.push((self.terms.not_before_ms, Due::Release)),
+                _ => {}
             }
         }
         if let Some(secret) = self.secret.filter(|secret| !secret.ended) {
-            let kept = secret.until_ms.is_none_or(|until_ms| now_ms < until_ms);
-            if kept && self.hosts(Party::Beneficiary) && self.stage == Stage::Released {
+            agenda.extend(secret.until_ms.map(|until_ms| (until_ms, Due::EndRetention)));
+            if self.hosts(Party::Beneficiary) && self.stage == Stage::Released {
                 agenda.push((0, Due::Acknowledge));
             }
-            agenda.extend(secret.until_ms.map(|until_ms| (until_ms, Due::EndRetention)));
         }
         agenda
     }

@@ -236,6 +236,12 @@ proptest! {
                 order = order.apply(event);
             }
             must_hold(&order);
+            if let Some(due) = order.due(now_ms) {
+                let command = due.command().unwrap_or(Command::Acknowledge(Verdict::Genuine));
+                let facts = Facts { now_ms, ..super::kit::facts(hosts) };
+                let done = order.decide(&command, &facts, Some(&made));
+                prop_assert!(done.as_ref().is_ok_and(|events| events.len() == 1), "{:?} is due: {:?}", due, done);
+            }
             if before.stage.is_final() {
                 prop_assert_eq!((before.stage, before.steps), (order.stage, order.steps.clone()));
             } else {

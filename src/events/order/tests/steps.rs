@@ -188,6 +188,18 @@ fn a_detail_is_at_most_1024_bytes() {
 }
 
 #[test]
+fn a_party_once_hosted_stays_so_and_the_beneficiary_is_who_is_named_now() {
+    let hosts_after = |given: Given, command: &Command| given.when(command).order().hosts;
+    let nobody = |given: Given| given.with(|facts| facts.hosts = Hosts::default());
+    let without_beneficiary = Hosts { beneficiary: false, ..ALL };
+    assert_eq!(hosts_after(nobody(given(ALL, &whole_order()[..1])), &Command::Commit), without_beneficiary);
+    assert_eq!(hosts_after(nobody(given(BOB, &whole_order()[..2])), &receive(&redemption())), BOB);
+    let both = Hosts { beneficiary: true, ..ALICE };
+    let asked = given(ALICE, &whole_order()[..2]).with(|facts| facts.hosts = both);
+    assert_eq!(hosts_after(asked, &redeem(carol())), both);
+}
+
+#[test]
 fn what_was_made_must_be_what_was_prepared() {
     let without = |change: fn(&mut Made)| {
         let mut made = made();
