@@ -157,7 +157,11 @@ impl Report {
                 agree(body.beneficiary == parties.beneficiary, "beneficiary")?;
                 agree(body.plugin == *plugin, "plugin")?;
                 agree(body.coin == *coin, "coin")?;
-                agree(sealed == *terms, "policy")?;
+                let reserved = policy.delay_ms == 0
+                    && policy.guardian.is_none()
+                    && policy.approvers.is_empty()
+                    && policy.approvals_required == 0;
+                agree(sealed == *terms && reserved, "policy")?;
             }
             StepFacts::Committed { commitment } => {
                 let body = body::Committed::decode(plaintext)?;
