@@ -248,6 +248,14 @@ pub enum ConfigError {
         #[source]
         source: Box<config::ConfigError>,
     },
+    /// An origin that no browser sends.
+    #[error("{}: http.cors_allow: {origin:?} is no origin, as \"https://desk.example\" is; there is no wildcard", .path.display())]
+    Origin {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        origin: String,
+    },
     /// More than one seed store.
     #[error("{}: [[seeds]]: one block at most for now", .0.display())]
     ManySeeds(PathBuf),
@@ -266,6 +274,12 @@ impl Config {
             .build()
             .and_then(Source::try_deserialize)
             .map_err(|source| ConfigError::Unusable { path: path.clone(), source: source.into() })?;
+        for origin in &settings.http.cors_allow {
+            let named = ["http://", "https://"].iter().find_map(|scheme| origin.strip_prefix(scheme));
+            if !named.is_some_and(|host| !host.is_empty() && !host.contains(['*', '/', ' '])) {
+                return Err(ConfigError::Origin { path, origin: origin.clone() });
+            }
+        }
         if settings.seeds.len() > 1 {
             return Err(ConfigError::ManySeeds(path));
         }
@@ -335,6 +349,8 @@ mod tests {
             ("[[seeds]]\ntype = \"hard\"", "hard"),
             ("[[seeds]]\n[[seeds]]\n", "[[seeds]]"),
             ("[clock]\ntrusted_after_ms = -1", "trusted_after_ms"),
+            ("[http]\ncors_allow = [\"*\"]", "cors_allow"),
+            ("[http]\ncors_allow = [\"https://desk.example/page\"]", "cors_allow"),
             ("[log]\nformat = \"xml\"", "xml"),
             ("[http\n", "TOML"),
         ] {

@@ -14,6 +14,7 @@ pub mod api;
 pub mod cli;
 pub mod config;
 pub mod contain;
+pub mod harden;
 pub mod home;
 pub mod keystore;
 pub mod node;

@@ -33,6 +33,57 @@ fn init_makes_a_node_once() {
 }
 
 #[test]
+fn an_init_that_failed_can_be_repeated() {
+    let home = Home::empty();
+    let copy = home.path().parent().unwrap().join("copy");
+    home.settings(&format!("[[seeds]]\ncopies = [{:?}]\n", copy.to_str().unwrap()));
+    assert!(home.must_fail(&["init"]).contains("copies is not there"));
+    std::fs::create_dir(&copy).unwrap();
+    home.must(&["init"]);
+    // As a crash just before the last step would leave it.
+    let node = home.must(&["identity", "show"]);
+    std::fs::rename(home.path().join("log"), home.path().join("log.new")).unwrap();
+    assert!(home.must(&["init"]).contains(node.trim()), "custody is bound to the identity that was made");
+    home.start().place("");
+    std::fs::remove_dir_all(home.path().join("log")).unwrap();
+    assert!(home.must_fail(&["init"]).contains("holds seeds in custody but no log"));
+}
+
+#[test]
+fn a_log_that_lost_its_end_is_not_served() {
+    let home = Home::initialised();
+    let node = home.start();
+    node.stop();
+    let (log, old) = (home.path().join("log"), home.path().join("old"));
+    copy_folder(&log, &old);
+    let node = home.start();
+    node.place("");
+    node.stop();
+    std::fs::remove_dir_all(&log).unwrap();
+    std::fs::rename(&old, &log).unwrap();
+    assert!(home.must_fail(&["daemon"]).contains("the log has lost its end"));
+}
+
+fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn log_lines_that_cannot_be_written_stop_nothing() {
+    let home = Home::initialised();
+    home.settings("[log]\nlevel = \"wat\"\n");
+    assert!(home.must_fail(&["daemon"]).contains("log.level"));
+    home.settings("[log]\nlevel = \"trace\"\n");
+    let node = home.start_logging_to(std::path::Path::new("/dev/full"));
+    node.place("");
+    node.stop();
+}
+
+#[test]
 fn the_home_is_the_one_named_else_milagro_home_else_in_home() {
     let home = Home::empty();
     let dta = || std::process::Command::new(env!("CARGO_BIN_EXE_dta"));

@@ -8,6 +8,7 @@ use dta_events::ids::{claim, identity_aggregate};
 use dta_events::record::{Effect, Record};
 use dta_protocol::{Cid, Identity};
 use thiserror::Error;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::crypto_pool::Priority;
 use super::log::{Block, BlockClass, NotWritten};
@@ -39,6 +40,8 @@ pub struct Create {
     pub name: String,
     /// Who asks.
     pub caller: Caller,
+    /// Counts it among the commands under way until it is answered.
+    pub permit: OwnedSemaphorePermit,
 }
 
 /// An identity was made, or had been made for the same request.
@@ -76,7 +79,7 @@ impl Handler<Create> for Identities {
 
 impl Services {
     async fn create_identity(&self, create: Create) -> Result<Created, IdentityError> {
-        let Create { name, caller } = create;
+        let Create { name, caller, permit: _under_way } = create;
         match prior(&*self.log, &caller)? {
             Prior::None => {}
             Prior::Other => return Err(IdentityError::OtherRequest),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dta_crypto::ContentKey;
 use dta_events::record::{Aggregate, Effect, Request, Stored};
 use dta_protocol::Cid;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::clock_watch::ClockWatch;
 use super::crypto_pool::{CryptoPool, Priority};
@@ -37,6 +38,8 @@ pub struct Services {
     pub clock_watch: Arc<ClockWatch>,
     /// How many refusals local callers may have recorded.
     pub refusals: Quota,
+    /// Commands under way, on orders and identities.
+    pub in_flight: Arc<Semaphore>,
     /// Random bytes.
     pub entropy: Mutex<Box<dyn Entropy + Send>>,
 }
@@ -52,7 +55,27 @@ pub struct Caller {
     pub request: Option<Request>,
 }
 
+/// Commands under way at once; one more is answered 503.
+pub const IN_FLIGHT: u32 = 256;
+
 impl Services {
+    /// Room for one more command. It travels with the command: a caller that goes away does not make room before the
+    /// work is done.
+    ///
+    /// # Errors
+    /// `Busy`.
+    pub fn permit(&self) -> Result<OwnedSemaphorePermit, Unavailable> {
+        self.in_flight.clone().try_acquire_owned().map_err(|_| Unavailable::Busy)
+    }
+
+    /// Waits until nothing is under way, and lets nothing new in.
+    pub async fn drained(&self) {
+        if let Ok(all) = self.in_flight.acquire_many(IN_FLIGHT).await {
+            all.forget();
+        }
+        self.in_flight.close();
+    }
+
     /// A content key for one sealed body.
     pub fn content_key(&self) -> ContentKey {
         ContentKey::random(&mut **self.entropy())

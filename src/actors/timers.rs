@@ -1,15 +1,16 @@
 //! Timers: looks at the log's own index of what is due and sends each order there to be attended, at start-up too, which is
 //! how work that a crash interrupted is found again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use dta_events::record::Aggregate;
 use tokio::sync::watch;
 
-use super::orders::Desk;
+use super::orders::{Desk, OrderError};
 use super::services::{Caller, Services};
+use super::unavailable::Unavailable;
 
 /// Who causes what a timer causes.
 pub const BY: &str = "timer";
@@ -48,14 +49,21 @@ pub async fn run(services: Arc<Services>, desk: Arc<Desk>, mut stopping: watch::
                 continue;
             }
         };
-        pauses.retain(|order, _| due.iter().any(|(_, aggregate)| aggregate == order));
+        let still_due: HashSet<Aggregate> = due.iter().map(|(_, order)| *order).collect();
+        pauses.retain(|order, _| still_due.contains(order));
         for (_, order) in due {
             if pauses.get(&order).is_some_and(|pause| pause.until_ms > now_ms) {
                 continue;
             }
             let caller = Caller { by: BY.to_owned(), trace_id: services.random(), request: None };
-            if let Err(error) = desk.attend(order, caller).await {
-                tracing::warn!(%error, "an order that is due cannot be attended now");
+            match desk.attend(order, caller).await {
+                Ok(()) => {}
+                // Somebody's request is being served instead; this one's turn comes.
+                Err(OrderError::Unavailable(Unavailable::Busy)) => {}
+                Err(error) => {
+                    let order = hex::encode(order.id);
+                    tracing::warn!(%error, order, "an order that is due cannot be attended now");
+                }
             }
             // Still due after this: a rule or a fault holds it back, and asking again at once would not help.
             let length_ms = pauses

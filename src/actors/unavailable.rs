@@ -6,7 +6,7 @@ use super::crypto_pool::PoolBusy;
 use super::log::{NotWritten, ReadError};
 use super::seeds::{CopyStatus, SeedError};
 
-/// What keeps the node from answering now. Nothing was half done; it may be tried again.
+/// What keeps the node from answering now. What was appended before stands and is finished later; asking again is safe.
 #[derive(Debug, Error)]
 pub enum Unavailable {
     /// Too much is under way.
@@ -30,6 +30,20 @@ pub enum Unavailable {
     /// The node's own data is not what it wrote.
     #[error("the node's own data: {0}")]
     Inconsistent(String),
+}
+
+impl Unavailable {
+    /// Waiting mends it.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Unavailable::Busy | Unavailable::Stopping | Unavailable::CopyMissing(_) => true,
+            Unavailable::NotWritten(error) => {
+                matches!(error, NotWritten::Busy | NotWritten::SpaceReserve | NotWritten::Stopped)
+            }
+            Unavailable::Custody(error) => error.is_temporary(),
+            Unavailable::Read(_) | Unavailable::Inconsistent(_) => false,
+        }
+    }
 }
 
 impl From<PoolBusy> for Unavailable {

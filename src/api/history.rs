@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::App;
 use super::error::ApiError;
 use super::orders::order_named;
+use super::paging::after_of;
 use crate::actors::views::PAGE_ROWS_MAX;
 use crate::time::rfc3339;
 
@@ -18,6 +19,9 @@ struct Answer {
     order_reference: String,
     /// Oldest first, at most 1,000.
     history: Vec<Happened>,
+    /// Where the next call goes on (`after`), if there may be more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -87,16 +91,27 @@ impl From<HistoryRow> for Happened {
     }
 }
 
-/// `GET /v1/order/{reference}/history`
+/// `GET /v1/order/{reference}/history?after`
 pub(super) async fn history(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let name = request.match_info().query("reference").to_owned();
+    let after = after_of(&request)?;
     let found = app.query(move |views| {
         let Some(row) = order_named(views, &name)? else { return Ok(None) };
         let Some(principal) = row.order.party(Party::Principal) else { return Ok(None) };
         let id = order_aggregate(&principal, &row.order.reference).id;
-        Ok(Some((row.order.reference, views.history(&id, None, PAGE_ROWS_MAX)?)))
+        let after = after.map(|sequence| (sequence, u16::MAX));
+        Ok(Some((row.order.reference, views.history(&id, after, PAGE_ROWS_MAX)?)))
     });
-    let (order_reference, entries) = found.await?.ok_or_else(ApiError::no_order)?;
+    let (order_reference, mut entries) = found.await?.ok_or_else(ApiError::no_order)?;
+    let next = match (entries.first(), entries.last()) {
+        (Some((_, first)), Some((_, last))) if entries.len() as u64 == PAGE_ROWS_MAX => {
+            // A record that may be cut by the end of the page comes whole with the next one.
+            let (first, cut) = (first.sequence, last.sequence);
+            entries.retain(|(_, row)| row.sequence != cut || cut == first);
+            entries.last().map(|(_, row)| row.sequence)
+        }
+        _ => None,
+    };
     let history = entries.into_iter().map(|(_, row)| row.into()).collect();
-    Ok(HttpResponse::Ok().json(Answer { order_reference, history }))
+    Ok(HttpResponse::Ok().json(Answer { order_reference, history, next }))
 }

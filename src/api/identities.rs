@@ -67,7 +67,9 @@ impl From<IdentityRow> for Identity {
 pub(super) async fn create(app: web::Data<App>, posted: Posted) -> Result<HttpResponse, ApiError> {
     let Posted { mut fields, caller } = posted;
     let name = fields.required("name")?;
-    let created = app.identities.send(Create { name, caller }).await.map_err(|_| ApiError::stopping())??;
+    let permit = app.services.permit()?;
+    let created =
+        app.identities.send(Create { name, caller, permit }).await.map_err(|_| ApiError::stopping())??;
     let mut answer = app.answer(StatusCode::OK, Some(created.sequence)).await;
     Ok(answer.json(Created { cid: created.cid.to_string() }))
 }

@@ -23,15 +23,8 @@ pub(super) struct Page {
 /// # Errors
 /// 422, naming the parameter and its limits.
 pub(super) fn page_of(request: &HttpRequest) -> Result<Page, ApiError> {
-    let query = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
-    let query = query.map_err(|error| ApiError::invalid("query", format!("query: {error}")))?.into_inner();
-    let one = |name: &str| {
-        let mut values = query.iter().filter(|(found, _)| found == name).map(|(_, value)| value.as_str());
-        match (values.next(), values.next()) {
-            (value, None) => Ok(value),
-            _ => Err(ApiError::invalid("query", format!("{name}: is there twice"))),
-        }
-    };
+    let query = query_of(request)?;
+    let one = |name: &str| only(&query, name);
     let page = match one("page")? {
         Some(text) => {
             number(text).ok_or_else(|| ApiError::invalid("page", "page: must be an integer from 0"))?
@@ -45,6 +38,32 @@ pub(super) fn page_of(request: &HttpRequest) -> Result<Page, ApiError> {
         None => PER_PAGE,
     };
     Ok(Page { page, per_page, ascending: one("sortBy")? == Some("dateCreatedAsc") })
+}
+
+/// The sequence of the record after which a history goes on; none: from its beginning.
+///
+/// # Errors
+/// 422, naming the parameter.
+pub(super) fn after_of(request: &HttpRequest) -> Result<Option<u64>, ApiError> {
+    let query = query_of(request)?;
+    let Some(text) = only(&query, "after")? else { return Ok(None) };
+    let refused = || ApiError::invalid("after", "after: must be the sequence of a record, an integer from 0");
+    number(text).map(Some).ok_or_else(refused)
+}
+
+type Query = Vec<(String, String)>;
+
+fn query_of(request: &HttpRequest) -> Result<Query, ApiError> {
+    let query = web::Query::<Query>::from_query(request.query_string());
+    Ok(query.map_err(|error| ApiError::invalid("query", format!("query: {error}")))?.into_inner())
+}
+
+fn only<'a>(query: &'a Query, name: &str) -> Result<Option<&'a str>, ApiError> {
+    let mut values = query.iter().filter(|(found, _)| found == name).map(|(_, value)| value.as_str());
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        _ => Err(ApiError::invalid("query", format!("{name}: is there twice"))),
+    }
 }
 
 /// Decimal digits only: no sign, no blank.

@@ -73,7 +73,7 @@ pub(super) async fn status(app: web::Data<App>) -> Result<HttpResponse, ApiError
 async fn custody(app: &App) -> Custody {
     match app.services.seeds.status().await {
         Ok(status) => {
-            let trouble = status.copies.into_iter().find_map(|copy| copy.trouble);
+            let trouble = status.trouble();
             let state = if trouble.is_some() { "degraded" } else { "ready" };
             Custody { state, trouble, seeds: Some(status.used) }
         }
@@ -84,7 +84,12 @@ async fn custody(app: &App) -> Custody {
 /// `GET /v1/ready`: 200 while the log can be read and appended to, else 503; a node that stops no longer listens. A custody or a read model
 /// in trouble is told by the status and by those requests that need it; the rest works.
 pub(super) async fn ready(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
-    app.services.log.head().map_err(Unavailable::from)?;
-    app.services.log.writable().map_err(Unavailable::NotWritten)?;
+    // It waits for a commit under way: not on a thread that serves others.
+    let log = app.services.log.clone();
+    let ready = web::block(move || {
+        log.head().map_err(Unavailable::from)?;
+        log.writable().map_err(Unavailable::NotWritten)
+    });
+    ready.await.map_err(|_| ApiError::stopping())??;
     Ok(HttpResponse::Ok().json(serde_json::json!({ "ready": true })))
 }

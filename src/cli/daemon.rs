@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
+use super::say;
 use super::unlock::protection;
 use crate::config::{self, Config, LogFormat};
 use crate::contain::abort_on_panic;
@@ -39,10 +41,10 @@ pub fn run(home: Home, command: &DaemonCommand) -> anyhow::Result<()> {
     tracing::info!(node = %node.identity, version = VERSION, home = %node.home.root.display(), "starting");
     let system = actix::System::new();
     let lock = system.block_on(async {
-        let running = Running::start(node, command.listen)?;
+        let mut running = Running::start(node, command.listen)?;
         running.caught_up().await?;
-        // The one line that scripts wait for.
-        println!("listening on http://{}", running.address);
+        // The one line that scripts wait for; a node that nobody listens to serves all the same.
+        let _ = say(format_args!("listening on http://{}", running.address));
         running.serve().await.context("serving")
     })?;
     // RocksDB must be closed by its last user before the process tears down what it works with.
@@ -52,8 +54,20 @@ pub fn run(home: Home, command: &DaemonCommand) -> anyhow::Result<()> {
 }
 
 fn log_lines(log: &config::Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&log.level).with_context(|| format!("log.level {:?}", log.level))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let unusable = || {
+        format!("log.level {:?}: must be a level (error, warn, info, debug, trace) or a filter", log.level)
+    };
+    let filter = EnvFilter::try_new(&log.level).with_context(unusable)?;
+    // To the filter a word alone may be a module too: then nothing else would be logged, in silence.
+    let words = log.level.split(',').map(str::trim).filter(|word| !word.contains(['=', '[']));
+    for word in words {
+        word.parse::<LevelFilter>().with_context(unusable)?;
+    }
+    // A line that cannot be written (a full disk, a reader that has gone) is dropped; reporting it there would panic.
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     match log.format {
         LogFormat::Text => lines.with_ansi(false).init(),
         LogFormat::Json => lines.json().init(),

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use dta_events::Rules;
 use zeroize::Zeroizing;
 
+use super::say;
 use super::unlock::{passphrase, protection};
 use crate::actors::log::RocksLog;
 use crate::config::Config;
@@ -63,7 +64,7 @@ pub fn run(home: &Home, command: IdentityCommand) -> anyhow::Result<()> {
     match command {
         IdentityCommand::Show => {
             let log = RocksLog::open_read_only(&home.log(), Arc::new(Rules))?;
-            println!("{}", whose(&log)?);
+            say(format_args!("{}", whose(&log)?))?;
             Ok(())
         }
         IdentityCommand::Seed(SeedCommand::Export(unlock)) => export(home, &unlock),
@@ -80,7 +81,7 @@ fn export(home: &Home, unlock: &Unlock) -> anyhow::Result<()> {
     eprintln!(
         "Whoever reads these words can be this node and open its custody. Write them on paper, in order:"
     );
-    println!("{words}");
+    say(format_args!("{words}"))?;
     Ok(())
 }
 
@@ -107,7 +108,12 @@ fn import(home: &Home, seal: &Seal) -> anyhow::Result<()> {
         Protection::KeyFile(config.key_file(home))
     };
     Keystore::create(&home.seed_file(), &seed, &protection, &mut OsEntropy)?;
-    let next = if home.is_initialised() { "dta daemon" } else { "dta init" };
-    println!("seed imported into {}; go on with `{next}`", home.root.display());
+    say(format_args!("seed imported into {}", home.root.display()))?;
+    if home.is_initialised() {
+        say("go on with `dta daemon`")?;
+    } else {
+        say("if there is a backup of this node's log/ and seeds/, restore it here now, then `dta daemon`;")?;
+        say("`dta init` makes another identity and an empty log, for a new node only")?;
+    }
     Ok(())
 }

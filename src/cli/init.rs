@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::say;
 use super::unlock::passphrase;
 use crate::home::Home;
 use crate::keystore::{Keystore, Passphrase, Protection, ProtectionKind};
@@ -50,8 +51,8 @@ pub fn run(home: &Home, command: &InitCommand) -> anyhow::Result<()> {
         },
         &SystemClock::default(),
     )?;
-    println!("node {}", made.identity);
-    println!("home {}", home.root.display());
+    say(format_args!("node {}", made.identity))?;
+    say(format_args!("home {}", home.root.display()))?;
     let seed = if made.imported { "imported, and" } else { "made, and" };
     let under = match kind {
         ProtectionKind::Passphrase => "a passphrase",
@@ -59,7 +60,7 @@ pub fn run(home: &Home, command: &InitCommand) -> anyhow::Result<()> {
             "a key file; keep the key on another medium than the home if the disk may be stolen"
         }
     };
-    println!("seed {seed} sealed under {under}");
-    println!("back it up with `dta identity seed export`, then start with `dta daemon`");
+    say(format_args!("seed {seed} sealed under {under}"))?;
+    say(format_args!("back it up with `dta identity seed export`, then start with `dta daemon`"))?;
     Ok(())
 }

@@ -8,6 +8,8 @@ mod progress;
 pub mod projection;
 pub mod unlock;
 
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -40,6 +42,27 @@ enum Command {
     /// The read models
     #[command(subcommand)]
     Projection(projection::ProjectionCommand),
+}
+
+/// Prints a line on standard output; a reader that has gone, or a full disk, is an error and no panic.
+///
+/// # Errors
+/// The line could not be written.
+pub(crate) fn say(line: impl Display) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{line}")
+}
+
+/// An error and what caused it; a cause that the text before it has told already is not told twice.
+pub fn causes(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| {
+        if told.contains(&cause) {
+            told
+        } else if told.is_empty() {
+            cause
+        } else {
+            format!("{told}: {cause}")
+        }
+    })
 }
 
 impl Cli {

@@ -1,6 +1,6 @@
 //! How far a long command has come, on standard error.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -31,7 +31,8 @@ impl Progress {
         let tenths = done.saturating_mul(10).checked_div(of).unwrap_or(0);
         if tenths > self.tenths {
             self.tenths = tenths;
-            eprintln!("{}: {done} of {of} records", self.name);
+            // Nobody is left to be told if this fails.
+            let _ = writeln!(std::io::stderr(), "{}: {done} of {of} records", self.name);
         }
     }
 

@@ -10,6 +10,7 @@ use dta_events::Rules;
 use dta_projections::Projection;
 
 use super::progress::Progress;
+use super::say;
 use crate::actors::log::{LogReader, RocksLog, RocksReader};
 use crate::actors::views::{Queries, Replay, Standing, Views, ViewsError};
 use crate::home::{Home, HomeLock};
@@ -73,7 +74,11 @@ pub fn rebuild(home: &Path, names: &[String]) -> anyhow::Result<()> {
             let mut progress = Progress::start(name);
             let standing = views.rebuild(name, &log, &mut |done, of| progress.show(done, of))?;
             progress.finish();
-            println!("{name}: {} records, digest {}", standing.position, hex::encode(standing.digest));
+            say(format_args!(
+                "{name}: {} records, digest {}",
+                standing.position,
+                hex::encode(standing.digest)
+            ))?;
         }
     }
     Ok(())
@@ -87,7 +92,7 @@ pub fn status(home: &Path) -> anyhow::Result<()> {
     let (views, log) = open(home)?;
     let head = log.head()?.count;
     for projection in views.projections() {
-        println!("{}", status_line(&views, &log, *projection, head)?);
+        say(format_args!("{}", status_line(&views, &log, *projection, head)?))?;
     }
     Ok(())
 }
@@ -110,7 +115,11 @@ pub fn verify(home: &Path) -> anyhow::Result<()> {
         if let Some(difference) = replay.compare(&views, &standing)? {
             bail!("{name} is not what the log says: {difference}; run `dta projection rebuild {name}`");
         }
-        println!("{name}: {} records, {} rows, as the log says", standing.position, replay.rows().len());
+        say(format_args!(
+            "{name}: {} records, {} rows, as the log says",
+            standing.position,
+            replay.rows().len()
+        ))?;
     }
     Ok(())
 }

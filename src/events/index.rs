@@ -13,6 +13,12 @@ pub trait Indexing: Send + Sync {
     /// is found under the later one.
     fn envelopes(&self, record: &Record) -> Vec<[u8; 36]>;
 
+    /// Whether these rules understand all of the record. Indexes made by rules that do not would lack what it calls for.
+    ///
+    /// # Errors
+    /// A text that names what is not understood.
+    fn understands(&self, record: &Record) -> Result<(), String>;
+
     /// When the aggregate with this whole history next has something to do by itself (a delivery, an expiry), in
     /// milliseconds since 1970; none if never. `records` are in version order, without gaps.
     fn due(&self, aggregate: &Aggregate, records: &[Record]) -> Option<u64>;
@@ -33,6 +39,10 @@ mod tests {
 
         fn envelopes(&self, record: &Record) -> Vec<[u8; 36]> {
             record.command.bytes.as_chunks().0.to_vec()
+        }
+
+        fn understands(&self, _: &Record) -> Result<(), String> {
+            Ok(())
         }
 
         fn due(&self, _: &Aggregate, records: &[Record]) -> Option<u64> {

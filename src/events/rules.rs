@@ -4,8 +4,10 @@
 use crate::identity;
 use crate::ids::request_claim;
 use crate::index::Indexing;
+use crate::node;
 use crate::order::{self, Order};
 use crate::record::{Aggregate, AggregateKind, Effect, Record, Stored};
+use crate::stored::StoredError;
 
 /// The rules of this program.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,6 +32,21 @@ impl Indexing for Rules {
         });
         let identities = identity_events(record, events).map(|event| event.known().cid.to_bytes());
         steps.chain(identities).collect()
+    }
+
+    fn understands(&self, record: &Record) -> Result<(), String> {
+        let Effect::Events(events) = &record.effect else { return Ok(()) };
+        let unknown = || match record.aggregate.kind {
+            AggregateKind::Order => events.iter().find_map(|stored| order::Event::from_stored(stored).err()),
+            AggregateKind::Identity => {
+                events.iter().find_map(|stored| identity::Event::from_stored(stored).err())
+            }
+            AggregateKind::Node => {
+                events.iter().find_map(|stored| node::Initialised::from_stored(stored).err())
+            }
+            AggregateKind::Peer | AggregateKind::Seed => events.first().map(StoredError::unknown),
+        };
+        unknown().map_or(Ok(()), |error| Err(error.to_string()))
     }
 
     fn due(&self, aggregate: &Aggregate, records: &[Record]) -> Option<u64> {

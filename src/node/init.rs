@@ -1,7 +1,7 @@
 //! Makes a home: the node's seed, its identity, custody, and last the log whose record 0 says whose log it is.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dta_crypto::{Entropy, IdentityKeys, Secret};
@@ -20,6 +20,7 @@ use crate::actors::seeds::{SeedError, SoftStore};
 use crate::config::{Config, TEMPLATE};
 use crate::home::{Home, HomeLock, LockError, make_private_folder};
 use crate::keystore::{Keystore, KeystoreError, Protection};
+use crate::node::open::{check_seed, whose};
 use crate::ports::{Clock, OsEntropy};
 
 /// The caller in the records that `dta init` makes.
@@ -115,46 +116,66 @@ pub fn initialise(
     if home.is_initialised() {
         return Err(InitError::Exists(home.root.clone()));
     }
-    if home.seeds().exists() {
-        return Err(InitError::SeedsWithoutLog(home.root.clone()));
-    }
     let config = Config::read(home)?;
+    let copies = config.seed_copies(home);
+    if let Some(missing) = copies.iter().find(|folder| !folder.is_dir()) {
+        let source = io::Error::new(io::ErrorKind::NotFound, "this folder of [[seeds]] copies is not there");
+        return Err(InitError::Io { path: missing.clone(), source });
+    }
     let protection = protection(&config);
     let imported = home.seed_file().exists();
     if !imported {
         Keystore::create(&home.seed_file(), &Secret::random(&mut OsEntropy), &protection, &mut OsEntropy)?;
     }
     let seed = Keystore::open(&home.seed_file(), &protection)?;
-    let now_ms = clock.wall_ms();
-    let document = Identity::create(&IdentityKeys::from_seed(&seed), name, None, None, now_ms)?;
-
-    // Built beside its place and renamed there: a home has a whole log or none, and the log is what makes it a node.
+    // Built beside its place and renamed there last: a home has a whole log or none, and the log is what makes it a node.
+    // What an interrupted try has built is taken up: custody may be bound to its identity already.
     let building = home.root.join("log.new");
-    let io_at = |path: &std::path::Path| {
+    let io_at = |path: &Path| {
         let path = path.to_owned();
         move |source| InitError::Io { path, source }
     };
-    if building.exists() {
-        std::fs::remove_dir_all(&building).map_err(io_at(&building))?;
+    let seeds_file = home.seeds().join("seeds.dta");
+    let identity = match begun(&building, &seed) {
+        Some(identity) => identity,
+        None if seeds_file.exists() => return Err(InitError::SeedsWithoutLog(home.root.clone())),
+        None => {
+            if building.exists() {
+                std::fs::remove_dir_all(&building).map_err(io_at(&building))?;
+            }
+            begin(&building, &seed, name, clock.wall_ms())?
+        }
+    };
+    let node = identity.to_bytes();
+    if seeds_file.exists() {
+        SoftStore::open(&home.root, &copies, &seed, &node)?;
+    } else {
+        SoftStore::create(&home.root, &copies, &seed, &node, &mut OsEntropy)?;
     }
-    let log = RocksLog::create(&building, Arc::new(Rules), entropy())?;
-    for written in log.commit(first_records(&document, name, now_ms)?)? {
-        written?;
-    }
-    drop(log);
-    SoftStore::create(
-        &home.root,
-        &config.seed_copies(home),
-        &seed,
-        &document.cid().to_bytes(),
-        &mut OsEntropy,
-    )?;
     if !home.config().exists() {
         std::fs::write(home.config(), TEMPLATE).map_err(io_at(&home.config()))?;
     }
     std::fs::rename(&building, home.log()).map_err(io_at(&building))?;
     std::fs::File::open(&home.root).and_then(|folder| folder.sync_all()).map_err(io_at(&home.root))?;
-    Ok(Initialised { identity: document.cid(), imported })
+    Ok(Initialised { identity, imported })
+}
+
+/// Makes the log with its first records, and with them the node's identity.
+fn begin(building: &Path, seed: &Secret<32>, name: &str, now_ms: u64) -> Result<Cid, InitError> {
+    let document = Identity::create(&IdentityKeys::from_seed(seed), name, None, None, now_ms)?;
+    let log = RocksLog::create(building, Arc::new(Rules), entropy())?;
+    for written in log.commit(first_records(&document, name, now_ms)?)? {
+        written?;
+    }
+    Ok(document.cid())
+}
+
+/// The identity of a log that an interrupted try has finished for this seed.
+fn begun(building: &Path, seed: &Secret<32>) -> Option<Cid> {
+    let log = RocksLog::open(building, Arc::new(Rules), entropy()).ok()?;
+    let identity = whose(&log).ok()?;
+    check_seed(&log, seed, &identity).ok()?;
+    Some(identity)
 }
 
 /// The log's randomness: the operating system's.

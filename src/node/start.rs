@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix::{Actor, Arbiter};
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::open::OpenNode;
 use crate::actors::clock_watch::ClockWatch;
@@ -16,10 +16,10 @@ use crate::actors::crypto_pool::CryptoPool;
 use crate::actors::identities::Identities;
 use crate::actors::log::writer::{BATCH_MAX, QUEUE};
 use crate::actors::log::{LogReader, LogWriter, ReadError, Uncertain};
-use crate::actors::orders::{Desk, IN_FLIGHT, Shard};
+use crate::actors::orders::{Desk, Shard};
 use crate::actors::projector::{self, Projector, Waited};
-use crate::actors::seeds::SeedKeeper;
-use crate::actors::services::Services;
+use crate::actors::seeds::{SeedKeeper, SeedStore};
+use crate::actors::services::{IN_FLIGHT, Services};
 use crate::actors::timers;
 use crate::actors::views::{Views, ViewsError};
 use crate::api::{self, App, HttpSettings};
@@ -52,6 +52,19 @@ pub enum StartError {
     /// The log.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The log is shorter than what was derived from it.
+    #[error(
+        "the read model {name} was made of {position} records and the log has {records}: the log has lost its end, \
+         or views/ is another node's; restore the log, or remove views/ to go on without what is lost"
+    )]
+    LogShorter {
+        /// The read model.
+        name: &'static str,
+        /// How many records it was made of.
+        position: u64,
+        /// How many there are.
+        records: u64,
+    },
     /// The read models.
     #[error(transparent)]
     Views(#[from] ViewsError),
@@ -67,9 +80,9 @@ pub struct Running {
     server: actix_web::dev::ServerHandle,
     served: actix_web::dev::Server,
     signals: Signals,
+    stop_asked: bool,
     stopping: watch::Sender<bool>,
     arbiters: Vec<Arbiter>,
-    desk: Arc<Desk>,
     services: Arc<Services>,
     projector: Projector,
     writer: LogWriter,
@@ -82,7 +95,10 @@ impl Running {
     /// # Errors
     /// See [`StartError`].
     pub fn start(node: OpenNode, listen: Option<SocketAddr>) -> Result<Self, StartError> {
-        let OpenNode { lock, home, config, identity, log, keyring, seeds } = node;
+        let OpenNode { lock, home, config, identity, log, keyring, mut seeds } = node;
+        if let Some(trouble) = seeds.status().trouble() {
+            tracing::error!(trouble, "custody needs its operator");
+        }
         let address = listen.unwrap_or(config.http.listen);
         let listener = TcpListener::bind(address).map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr()?;
@@ -91,6 +107,15 @@ impl Running {
         let (committed, head) = watch::channel(log.head()?.count);
         let views = Views::open(&home.views(), &dta_projections::all())?;
         let queries = views.queries();
+        // A read model never has what the log has not: then the log lost its end, or is another one.
+        for projection in dta_projections::all() {
+            let name = projection.name();
+            let position = queries.standing(name)?.map_or(0, |standing| standing.position);
+            let records = log.head()?.count;
+            if position > records {
+                return Err(StartError::LogShorter { name, position, records });
+            }
+        }
         let projector = Projector::start(log.clone(), views, head)?;
         let writer = LogWriter::start(log.clone(), QUEUE, BATCH_MAX, committed, stop_at_once)?;
 
@@ -106,6 +131,7 @@ impl Running {
             clock_watch: Arc::new(ClockWatch::new(&*clock, config.clock.trusted_after_ms)),
             clock,
             refusals: Quota::new(config.refusals.burst, config.refusals.refill_every_ms),
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT as usize)),
             entropy: Mutex::new(Box::new(OsEntropy)),
         });
         let arbiters: Vec<Arbiter> = (0..cores).map(|_| Arbiter::new()).collect();
@@ -121,7 +147,7 @@ impl Running {
         actix::spawn(timers::run(services.clone(), desk.clone(), stop));
 
         let app = App {
-            desk: desk.clone(),
+            desk,
             identities: Identities::new(services.clone()).start(),
             queries,
             projector: projector.handle(),
@@ -143,7 +169,7 @@ impl Running {
             signals,
             stopping,
             arbiters,
-            desk,
+            stop_asked: false,
             services,
             projector,
             writer,
@@ -151,15 +177,22 @@ impl Running {
         })
     }
 
-    /// Waits until the read models are where the log is, so that no list is answered short.
+    /// Waits until the read models are where the log is, so that no list is answered short. A signal ends the wait, and
+    /// then [`Running::serve`] stops at once.
     ///
     /// # Errors
     /// The log cannot be read.
-    pub async fn caught_up(&self) -> Result<(), StartError> {
+    pub async fn caught_up(&mut self) -> Result<(), StartError> {
         let Some(last) = self.services.log.head()?.count.checked_sub(1) else { return Ok(()) };
         let projector = self.projector.handle();
-        while projector.wait_for(last, REPORT).await == Err(Waited::TimedOut) {
-            tracing::info!(records = last + 1, "the read models are catching up with the log");
+        let catch_up = async {
+            while projector.wait_for(last, REPORT).await == Err(Waited::TimedOut) {
+                tracing::info!(records = last + 1, "the read models are catching up with the log");
+            }
+        };
+        tokio::select! {
+            () = catch_up => {}
+            () = self.signals.wait() => self.stop_asked = true,
         }
         Ok(())
     }
@@ -176,7 +209,7 @@ impl Running {
             mut signals,
             stopping,
             arbiters,
-            desk,
+            stop_asked,
             services,
             projector,
             writer,
@@ -184,7 +217,9 @@ impl Running {
             ..
         } = self;
         let stopped = actix::spawn(async move {
-            signals.wait().await;
+            if !stop_asked {
+                signals.wait().await;
+            }
             tracing::info!("stopping: no new requests, what is under way is finished");
             server.stop(true).await;
         });
@@ -192,7 +227,7 @@ impl Running {
         stopped.await.map_err(std::io::Error::other)?;
         // Nobody listens for an error here.
         let _ = stopping.send(true);
-        if tokio::time::timeout(DRAIN, desk.drained()).await.is_err() {
+        if tokio::time::timeout(DRAIN, services.drained()).await.is_err() {
             tracing::warn!(
                 limit = IN_FLIGHT,
                 "commands are still under way; they end as a crash would end them"

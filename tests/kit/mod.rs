@@ -78,9 +78,18 @@ impl Home {
     }
 
     pub fn start_with(&self, arguments: &[&str]) -> Node {
+        self.launch(arguments, &self.folder.path().join("daemon.log"))
+    }
+
+    /// Its log lines go where they may not be writable.
+    pub fn start_logging_to(&self, log: &Path) -> Node {
+        self.launch(&[], log)
+    }
+
+    fn launch(&self, arguments: &[&str], log: &Path) -> Node {
         let mut all = vec!["daemon", "--listen", "127.0.0.1:0"];
         all.extend(arguments);
-        let log = self.folder.path().join("daemon.log");
+        let log = log.to_owned();
         let lines = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut process = self.command(&all).stdout(Stdio::piped()).stderr(lines).spawn().unwrap();
         let mut line = String::new();
@@ -209,8 +218,13 @@ impl Node {
     pub fn steps(&self, reference: &str) -> Vec<String> {
         let history = self.get(&format!("/v1/order/{reference}/history")).is(200);
         let entries = history.body["history"].as_array().unwrap().clone();
-        let name =
-            |entry: &Value| entry["step"].as_str().or(entry["refused"]["code"].as_str()).map(str::to_owned);
+        let name = |entry: &Value| {
+            entry["step"]
+                .as_str()
+                .or(entry["refused"]["code"].as_str())
+                .or(entry["retentionEnded"].as_str())
+                .map(str::to_owned)
+        };
         entries.iter().map(|entry| name(entry).unwrap_or_else(|| panic!("{entry}"))).collect()
     }
 

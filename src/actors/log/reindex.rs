@@ -8,7 +8,7 @@ use dta_events::index::Indexing;
 use super::chain::Chain;
 use super::keys;
 use super::open::{Log, OpenError, ReadOnly, check_layout};
-use super::port::ReadError;
+use super::port::{Damage, ReadError};
 use super::store::{Change, Store, Table};
 use super::verify::each_history;
 
@@ -34,6 +34,9 @@ pub fn reindex<S: Store>(
     let mut chain = Chain::start();
     store.scan(Table::Records, &[], &mut |key, stored| {
         let record = chain.accept(key, stored)?;
+        indexing
+            .understands(&record)
+            .map_err(|reason| Damage::Record { sequence: record.sequence, reason })?;
         progress(record.sequence + 1, total);
         Ok(Continue(()))
     })?;

@@ -66,6 +66,11 @@ impl RocksLog {
     /// rebuilt; `Read` if the disk fails, another process has it, a file is missing or cut, or the tail is damaged.
     pub fn open(path: &Path, indexing: Arc<dyn Indexing>, entropy: Entropy) -> Result<Self, OpenError> {
         let acknowledged = Acknowledged::read(path).map_err(disk)?;
+        if acknowledged.is_none() {
+            tracing::warn!(
+                "the log's ACKNOWLEDGED is missing or damaged: it cannot tell whether the log lost its end"
+            );
+        }
         let store = RocksStore::open(path)?;
         Self::resume(store, indexing, entropy, reserve(path, RESERVE_BYTES), acknowledged)
     }

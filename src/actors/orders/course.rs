@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use dta_crypto::OrderKey;
 use dta_events::order::{
-    Command, Event, Facts, Hosts, Order, Parties, Party, Rejection, Stage, Verdict, Work,
+    Command, Event, Facts, HeldSecret, Hosts, Order, Parties, Party, Rejection, Stage, StepFacts, Verdict,
+    Work,
 };
 use dta_events::record::{Aggregate, Effect};
 use dta_events::replay_order;
@@ -19,6 +20,15 @@ use crate::actors::log::NotWritten;
 use crate::actors::services::{Caller, Services};
 use crate::actors::unavailable::Unavailable;
 
+/// Why a command is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// The caller asked for it: its refusal is history.
+    Asked,
+    /// It follows from the order's state: that it has to wait is no event.
+    Due,
+}
+
 /// One command under way on one order.
 pub(super) struct Course<'a> {
     services: &'a Services,
@@ -29,7 +39,7 @@ pub(super) struct Course<'a> {
     key: Option<Arc<OrderKey>>,
     /// What the fiduciary's plugin added to the last step made here.
     extension: Option<Extension>,
-    /// The last record this course appended.
+    /// The newest record behind the answer: the last one appended here, else the one of the same request before.
     sequence: Option<u64>,
 }
 
@@ -40,13 +50,14 @@ impl<'a> Course<'a> {
         id: Aggregate,
         slot: &'a mut Slot,
         caller: Caller,
+        before: Option<u64>,
     ) -> Result<Self, OrderError> {
         if slot.loaded.is_none() {
             let records = services.log.load(&id)?;
             let order = replay_order(&records)?;
             slot.loaded = Some(Loaded { order, version: records.len() as u64 });
         }
-        Ok(Self { services, id, slot, caller, key: None, extension: None, sequence: None })
+        Ok(Self { services, id, slot, caller, key: None, extension: None, sequence: before })
     }
 
     /// Places an order; if the fiduciary is hosted here, its key pair is made too.
@@ -56,7 +67,7 @@ impl<'a> Course<'a> {
         let plugin = self.services.plugin.clone();
         let command = Command::Place { reference, parties, plugin, coin, terms };
         self.custody_is_ready(&fiduciary).await?;
-        self.run(&command, Private { extension, data: Extension::new() }).await?;
+        self.run(&command, Private { extension, data: Extension::new() }, Cause::Asked).await?;
         self.placed().await
     }
 
@@ -67,8 +78,10 @@ impl<'a> Course<'a> {
 
     async fn placed(&mut self) -> Result<Placed, OrderError> {
         match self.follow().await {
-            // The order stands and stays due: it is finished when custody is back.
-            Err(OrderError::Unavailable(why)) => tracing::warn!(%why, "an order waits for its key pair"),
+            // The order stands and stays due: it is finished when custody or the log is back.
+            Err(OrderError::Unavailable(why)) if why.is_temporary() => {
+                tracing::warn!(%why, "an order waits for its key pair");
+            }
             other => other?,
         }
         let order = self.order()?;
@@ -96,47 +109,62 @@ impl<'a> Course<'a> {
                 return Err(OrderError::Invalid(text.into()));
             }
         };
+        if redeem.order.placed.is_some_and(|named| self.order().ok().and_then(Order::placed) != Some(named)) {
+            return Err(Rejection::UnknownOrder.into());
+        }
         let command = Command::RequestRedemption { beneficiary };
         let private = Private { extension: redeem.extension, data: Extension::new() };
-        self.run(&command, private).await?;
+        self.run(&command, private, Cause::Asked).await?;
         self.follow().await?;
         self.redeemed().await
     }
 
     async fn redeemed(&mut self) -> Result<Redeemed, OrderError> {
-        let (mut secret, mut extension) = (self.key.take(), self.extension.take());
+        let facts = self.gather(&Command::Release).await?;
+        let (key, extension) = (self.key.take(), self.extension.take());
         let order = self.order()?;
         let commitment = order.commitment().ok_or(Rejection::UnknownOrder)?;
         let reference = order.reference.clone();
-        let delivered = matches!(order.stage, Stage::Released | Stage::Received);
-        if secret.is_none() && delivered && order.hosts(Party::Beneficiary) {
-            match reopen::secret(self.services, order).await? {
-                Opened::Genuine(key, released) => {
-                    secret = Some(key);
-                    extension = Some(released);
-                }
-                Opened::Disputed(_) => {
-                    return Err(Rejection::OutOfState { act: "redeem", stage: order.stage }.into());
-                }
-            }
-        } else if order.stage == Stage::Disputed {
-            return Err(Rejection::OutOfState { act: "redeem", stage: order.stage }.into());
+        let answer = |secret, extension: Extension, sequence| {
+            Ok(Redeemed { reference, commitment, secret, extension, sequence })
+        };
+        // The secret is its beneficiary's alone: whoever asks here gets it only if that is hosted here.
+        if !order.hosts(Party::Beneficiary) {
+            return answer(None, Extension::new(), self.sequence);
         }
-        let extension = extension.unwrap_or_default();
-        Ok(Redeemed { reference, commitment, secret, extension, sequence: self.sequence })
+        if let (Some(key), Stage::Released | Stage::Received) = (&key, order.stage) {
+            return answer(Some(key.clone()), extension.unwrap_or_default(), self.sequence);
+        }
+        match (order.stage, order.secret) {
+            (_, Some(HeldSecret { ended: true, until_ms, .. })) => {
+                Err(Rejection::RetentionEnded { until_ms: until_ms.unwrap_or_default() }.into())
+            }
+            (Stage::Released | Stage::Received, _) => match reopen::secret(self.services, order).await? {
+                Opened::Genuine(key, extension) => answer(Some(key), extension, self.sequence),
+                Opened::Disputed(_) => Err(order.barred("redeem").into()),
+            },
+            // Not released: a rule holds the fiduciary back, or the order ended another way.
+            (Stage::RedemptionRequested, _) if !order.hosts(Party::Fiduciary) => {
+                answer(None, Extension::new(), self.sequence)
+            }
+            _ => match order.prepare(&Command::Release, &facts) {
+                Err(rejection) => Err(rejection.into()),
+                Ok(_) => Err(order.barred("redeem").into()),
+            },
+        }
     }
 
-    /// Does what is due, one step after the other, until nothing is.
+    /// Does what is due, one step after the other, until nothing is or a rule holds it back.
     pub(super) async fn follow(&mut self) -> Result<(), OrderError> {
         while let Some(due) = self.order()?.due(self.services.clock.wall_ms()) {
             let command = match due.command() {
                 Some(command) => command,
                 None => Command::Acknowledge(self.verdict().await?),
             };
-            match self.run(&command, Private::default()).await {
+            match self.run(&command, Private::default(), Cause::Due).await {
                 Ok(()) => {}
-                // A rule forbids it for now (a clock not trusted yet): it stays due, and is not asked again at once.
-                Err(OrderError::Rejected(rejection) | OrderError::Recorded { rejection, .. }) => {
+                // It stays due, and is not asked again at once.
+                Err(OrderError::Rejected(rejection)) => {
                     tracing::debug!(code = rejection.code(), ?due, "what is due has to wait");
                     return Ok(());
                 }
@@ -160,11 +188,11 @@ impl<'a> Course<'a> {
     }
 
     /// One command: nothing is signed or sealed for what prepare rejects, nothing is answered before it is synced.
-    async fn run(&mut self, command: &Command, private: Private) -> Result<(), OrderError> {
+    async fn run(&mut self, command: &Command, private: Private, cause: Cause) -> Result<(), OrderError> {
         let facts = self.gather(command).await?;
         let work = match self.order()?.prepare(command, &facts) {
             Ok(work) => work,
-            Err(rejection) => return self.refuse(command, facts.now_ms, rejection).await,
+            Err(rejection) => return self.refuse(command, facts.now_ms, rejection, cause).await,
         };
         let product = match work {
             Work::Sign(draft) => {
@@ -178,7 +206,7 @@ impl<'a> Course<'a> {
         let decided = self.order()?.decide(command, &facts, product.as_ref().map(|product| &product.made));
         match decided {
             Ok(events) => self.write(command, facts.now_ms, &events, product).await,
-            Err(rejection) => self.refuse(command, facts.now_ms, rejection).await,
+            Err(rejection) => self.refuse(command, facts.now_ms, rejection, cause).await,
         }
     }
 
@@ -191,13 +219,25 @@ impl<'a> Course<'a> {
             ..Facts::default()
         };
         let mut parties = self.order()?.parties.clone();
-        if let Command::Place { parties: placed, .. } = command {
-            parties = Some(placed.clone());
+        match command {
+            Command::Place { parties: placed, .. } => parties = Some(placed.clone()),
+            Command::Accept(received) => {
+                if let StepFacts::Placed { parties: placed, .. } = &received.step.facts {
+                    parties = Some(placed.clone());
+                }
+            }
+            _ => {}
         }
         let Some(mut parties) = parties else { return Ok(facts) };
-        if let Command::RequestRedemption { beneficiary } = command {
-            parties.beneficiary = Some(*beneficiary);
-        }
+        let named = match command {
+            Command::RequestRedemption { beneficiary } => Some(*beneficiary),
+            Command::Accept(received) => match &received.step.facts {
+                StepFacts::RedemptionRequested { beneficiary } => Some(*beneficiary),
+                _ => None,
+            },
+            _ => None,
+        };
+        parties.beneficiary = named.or(parties.beneficiary);
         let mut hosted = async |cid: Cid| -> Result<bool, Unavailable> {
             match services.known(&cid).await? {
                 Some(known) => Ok(known.keys.is_some()),
@@ -264,12 +304,12 @@ impl<'a> Course<'a> {
         command: &Command,
         now_ms: u64,
         rejection: Rejection,
+        cause: Cause,
     ) -> Result<(), OrderError> {
         let services = self.services;
-        let asked = self.caller.by != crate::actors::timers::BY;
         // Nobody's order has no history to stand in, but for the one that was to be placed.
         let known = self.order()?.placed().is_some() || matches!(command, Command::Place { .. });
-        if asked && known && services.refusals.take(services.clock.monotonic_ms()) {
+        if cause == Cause::Asked && known && services.refusals.take(services.clock.monotonic_ms()) {
             let effect =
                 Effect::Refused { code: rejection.code().to_owned(), details: rejection.to_string() };
             let mut append = services.append(
@@ -317,6 +357,7 @@ impl<'a> Course<'a> {
         if known.is_some_and(|known| known.keys.is_some()) {
             let status = self.services.seeds.status().await.map_err(Unavailable::Custody)?;
             if let Some(copy) = status.copies.into_iter().find(|copy| copy.trouble.is_some()) {
+                tracing::warn!(folder = %copy.folder.display(), "a seed copy is missing: no order is taken");
                 return Err(Unavailable::CopyMissing(copy).into());
             }
         }
@@ -324,7 +365,8 @@ impl<'a> Course<'a> {
     }
 
     fn loaded(&self) -> Result<&Loaded, Unavailable> {
-        self.slot.loaded.as_ref().ok_or(Unavailable::Busy)
+        let gone = || Unavailable::Inconsistent("the order has to be read from the log again".to_owned());
+        self.slot.loaded.as_ref().ok_or_else(gone)
     }
 
     fn order(&self) -> Result<&Order, Unavailable> {

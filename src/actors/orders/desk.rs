@@ -6,50 +6,48 @@ use actix::Addr;
 use dta_events::ids::order_aggregate;
 use dta_events::record::{Aggregate, AggregateKind};
 use dta_protocol::Cid;
-use tokio::sync::Semaphore;
 
 use super::error::OrderError;
-use super::message::{Answer, Place, Placed, Redeem, Redeemed, Task, Tell};
+use super::message::{Answer, Named, Place, Placed, Redeem, Redeemed, Task, Tell};
 use super::prior::{Prior, prior, prior_at};
 use super::shard::Shard;
 use crate::actors::log::NotWritten;
 use crate::actors::services::{Caller, Services};
 use crate::actors::unavailable::Unavailable;
 
-/// Commands under way at once; one more is answered 503.
-pub const IN_FLIGHT: usize = IN_FLIGHT_PERMITS as usize;
-const IN_FLIGHT_PERMITS: u32 = 256;
-
 /// The way to the orders.
 pub struct Desk {
     services: Arc<Services>,
     shards: Vec<Addr<Shard>>,
-    in_flight: Arc<Semaphore>,
 }
 
 impl Desk {
     /// Over these shards, one a core.
     pub fn new(services: Arc<Services>, shards: Vec<Addr<Shard>>) -> Self {
-        Self { services, shards, in_flight: Arc::new(Semaphore::new(IN_FLIGHT)) }
+        Self { services, shards }
     }
 
     /// Places an order for the node's own identity and, if the fiduciary is here, has the key pair made.
     ///
     /// # Errors
     /// By the rules, or not now; see [`OrderError`].
-    pub async fn place(&self, place: Place, caller: Caller) -> Result<Placed, OrderError> {
+    pub async fn place(&self, place: Place, mut caller: Caller) -> Result<Placed, OrderError> {
         let mut prior = prior(&*self.services.log, &caller)?;
         loop {
-            let (aggregate, task) = match prior {
+            let (aggregate, task, before) = match prior {
                 Prior::Other => return Err(OrderError::OtherRequest),
-                Prior::Same(record) => (record.aggregate, Task::PlacedBefore),
+                // The key is taken by this very request: what it led to is answered, and nothing is claimed again.
+                Prior::Same(record) => {
+                    caller.request = None;
+                    (record.aggregate, Task::PlacedBefore, Some(record.sequence))
+                }
                 Prior::None => {
                     let reference = self.new_reference();
                     let aggregate = order_aggregate(&self.services.node, &reference);
-                    (aggregate, Task::Place { reference, place: Box::new(place.clone()) })
+                    (aggregate, Task::Place { reference, place: Box::new(place.clone()) }, None)
                 }
             };
-            match self.tell(aggregate, task, caller.clone()).await {
+            match self.tell(aggregate, task, caller.clone(), before).await {
                 Ok(Answer::Placed(placed)) => return Ok(placed),
                 Ok(_) => return Err(OrderError::OtherRequest),
                 Err(error) => prior = self.got_in_first(error, &caller)?,
@@ -62,17 +60,19 @@ impl Desk {
     /// # Errors
     /// By the rules, or not now; see [`OrderError`].
     pub async fn redeem(&self, redeem: Redeem, mut caller: Caller) -> Result<Redeemed, OrderError> {
-        let order = redeem.order;
+        let order = redeem.order.aggregate;
         let mut prior = prior(&*self.services.log, &caller)?;
         loop {
-            match prior {
+            let before = match prior {
                 Prior::Other => return Err(OrderError::OtherRequest),
                 Prior::Same(record) if record.aggregate != order => return Err(OrderError::OtherRequest),
-                // The key is taken by this very request: what it led to is answered, and nothing is claimed again.
-                Prior::Same(_) => caller.request = None,
-                Prior::None => {}
-            }
-            match self.tell(order, Task::Redeem(Box::new(redeem.clone())), caller.clone()).await {
+                Prior::Same(record) => {
+                    caller.request = None;
+                    Some(record.sequence)
+                }
+                Prior::None => None,
+            };
+            match self.tell(order, Task::Redeem(Box::new(redeem.clone())), caller.clone(), before).await {
                 Ok(Answer::Redeemed(redeemed)) => return Ok(redeemed),
                 Ok(_) => return Err(OrderError::OtherRequest),
                 Err(error) => prior = self.got_in_first(error, &caller)?,
@@ -85,7 +85,7 @@ impl Desk {
     /// # Errors
     /// Not now; it stays due.
     pub async fn attend(&self, order: Aggregate, caller: Caller) -> Result<(), OrderError> {
-        self.tell(order, Task::Attend, caller).await.map(|_| ())
+        self.tell(order, Task::Attend, caller, None).await.map(|_| ())
     }
 
     /// The aggregate of an order named as clients do: the reference of an order of the node's own principal, or the CID
@@ -93,22 +93,18 @@ impl Desk {
     ///
     /// # Errors
     /// The log cannot be read.
-    pub fn find(&self, named: &str) -> Result<Option<Aggregate>, OrderError> {
+    pub fn find(&self, named: &str) -> Result<Option<Named>, OrderError> {
         match named.parse::<Cid>() {
             Ok(placed) => {
                 let found = self.services.log.envelope(&placed.to_bytes()).map_err(Unavailable::from)?;
-                Ok(found.filter(|aggregate| aggregate.kind == AggregateKind::Order))
+                let order = found.filter(|aggregate| aggregate.kind == AggregateKind::Order);
+                Ok(order.map(|aggregate| Named { aggregate, placed: Some(placed) }))
             }
-            Err(_) => Ok(Some(order_aggregate(&self.services.node, named))),
+            Err(_) => {
+                let aggregate = order_aggregate(&self.services.node, named);
+                Ok(Some(Named { aggregate, placed: None }))
+            }
         }
-    }
-
-    /// Waits until nothing is under way, and lets nothing new in.
-    pub async fn drained(&self) {
-        if let Ok(all) = self.in_flight.acquire_many(IN_FLIGHT_PERMITS).await {
-            all.forget();
-        }
-        self.in_flight.close();
     }
 
     /// The same request may have been written between our look and our write: then its record answers this one.
@@ -121,13 +117,18 @@ impl Desk {
         }
     }
 
-    async fn tell(&self, order: Aggregate, task: Task, caller: Caller) -> Result<Answer, OrderError> {
+    async fn tell(
+        &self,
+        order: Aggregate,
+        task: Task,
+        caller: Caller,
+        before: Option<u64>,
+    ) -> Result<Answer, OrderError> {
         let [a, b, ..] = order.id;
         let shard = usize::from(u16::from_be_bytes([a, b])) % self.shards.len().max(1);
         let shard = self.shards.get(shard).ok_or(Unavailable::Stopping)?;
-        // It travels with the command: a caller that goes away does not make room before the work is done.
-        let permit = self.in_flight.clone().try_acquire_owned().map_err(|_| Unavailable::Busy)?;
-        shard.send(Tell { order, task, caller, permit }).await.map_err(|_| Unavailable::Stopping)?
+        let permit = self.services.permit()?;
+        shard.send(Tell { order, task, caller, before, permit }).await.map_err(|_| Unavailable::Stopping)?
     }
 
     /// A UUIDv7 (RFC 9562): 48 bits of time, then randomness.

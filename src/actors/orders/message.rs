@@ -44,12 +44,21 @@ pub struct Placed {
 /// Ask for the release of a secret.
 #[derive(Clone)]
 pub struct Redeem {
-    /// Whose order, by reference of the node's own principal, or by its `placed` CID.
-    pub order: Aggregate,
+    /// Which order.
+    pub order: Named,
     /// Who gets the secret; none: the one the order names.
     pub beneficiary: Option<Cid>,
     /// For the fiduciary's plugin.
     pub extension: Extension,
+}
+
+/// An order as clients name it.
+#[derive(Clone, Copy)]
+pub struct Named {
+    /// Where it is.
+    pub aggregate: Aggregate,
+    /// The CID it was named by, which must be that of its `placed` envelope; none if by its reference.
+    pub placed: Option<Cid>,
 }
 
 /// A secret was released.
@@ -73,6 +82,8 @@ pub(super) struct Tell {
     pub(super) order: Aggregate,
     pub(super) task: Task,
     pub(super) caller: Caller,
+    /// The record that answers this request already, if it was made before.
+    pub(super) before: Option<u64>,
     /// Counts it among those under way until it is answered.
     pub(super) permit: OwnedSemaphorePermit,
 }

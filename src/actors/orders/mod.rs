@@ -12,8 +12,8 @@ mod shard;
 mod slot;
 mod work;
 
-pub use desk::{Desk, IN_FLIGHT};
+pub use desk::Desk;
 pub use error::OrderError;
-pub use message::{Place, Placed, Redeem, Redeemed};
+pub use message::{Named, Place, Placed, Redeem, Redeemed};
 pub use prior::{Prior, prior};
 pub use shard::Shard;

@@ -53,7 +53,7 @@ impl Handler<Tell> for Shard {
         Box::pin(async move {
             let _under_way = tell.permit;
             let mut slot = slot.lock().await;
-            let mut course = Course::begin(&services, tell.order, &mut slot, tell.caller)?;
+            let mut course = Course::begin(&services, tell.order, &mut slot, tell.caller, tell.before)?;
             match tell.task {
                 Task::Place { reference, place } => course.place(reference, *place).await.map(Answer::Placed),
                 Task::PlacedBefore => course.placed_before().await.map(Answer::Placed),

@@ -118,7 +118,7 @@ pub(super) async fn perform(
             let plaintext = encode(&body::SecretBody {
                 placed: *placed,
                 commitment: **commitment,
-                secret: Secret::from_bytes(*kept.secret().expose()),
+                secret: Secret::build(|secret| secret.copy_from_slice(kept.secret().expose())),
             })?;
             let sealed = seal_secret(services, &draft, beneficiary, plaintext).await?;
             let descriptor = sealed.descriptor;

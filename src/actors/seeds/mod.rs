@@ -79,6 +79,22 @@ pub struct SeedStatus {
     pub copies: Vec<CopyStatus>,
 }
 
+impl SeedStatus {
+    /// What needs the operator, if anything does: a copy that is away, slots or copies that contradict each other.
+    pub fn trouble(&self) -> Option<String> {
+        let copies = self
+            .copies
+            .iter()
+            .filter_map(|copy| copy.trouble.as_ref().map(|why| format!("{}: {why}", copy.folder.display())));
+        let damaged = (!self.damaged.is_empty())
+            .then(|| format!("{} slots are damaged in every copy", self.damaged.len()));
+        let conflicts = (!self.conflicts.is_empty())
+            .then(|| format!("the copies disagree about {} orders", self.conflicts.len()));
+        let trouble: Vec<_> = copies.chain(damaged).chain(conflicts).collect();
+        (!trouble.is_empty()).then(|| trouble.join("; "))
+    }
+}
+
 /// One copy of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyStatus {

@@ -91,6 +91,7 @@ impl Node {
             clock_watch: Arc::new(ClockWatch::new(&*clock, 0)),
             clock: clock.clone(),
             refusals: Quota::new(1_000, 1),
+            in_flight: Arc::new(tokio::sync::Semaphore::new(crate::actors::services::IN_FLIGHT as usize)),
             entropy: Mutex::new(Box::new(OsEntropy)),
         });
         let shard = services.clone();

@@ -227,9 +227,9 @@ async fn orders_out_of_time_and_out_of_state() {
     assert_eq!(redeem(&later, "").await.status, 200);
     assert_eq!(redeem(&soon, "").await.status, 410);
     // What the timers do, they do here when the order is next attended to.
-    let aggregate = node.app.desk.find(&short).unwrap().unwrap();
+    let order = node.app.desk.find(&short).unwrap().unwrap();
     let caller = crate::actors::services::Caller { by: "timer".into(), trace_id: [0; 16], request: None };
-    node.app.desk.attend(aggregate, caller).await.unwrap();
+    node.app.desk.attend(order.aggregate, caller).await.unwrap();
     assert_eq!(redeem(&short, "").await.refused("is gone"), (410, "retention-ended".into()));
 }
 

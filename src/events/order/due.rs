@@ -64,10 +64,11 @@ impl Order {
             }
         }
         if let Some(secret) = self.secret.filter(|secret| !secret.ended) {
-            agenda.extend(secret.until_ms.map(|until_ms| (until_ms, Due::EndRetention)));
+            // A receipt that a crash held up is made before the secret it needs is dropped.
             if self.hosts(Party::Beneficiary) && self.stage == Stage::Released {
                 agenda.push((0, Due::Acknowledge));
             }
+            agenda.extend(secret.until_ms.map(|until_ms| (until_ms, Due::EndRetention)));
         }
         agenda
     }

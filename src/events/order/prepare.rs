@@ -171,7 +171,7 @@ impl Order {
     }
 
     /// Why a step is not legal now.
-    pub(super) fn barred(&self, act: &'static str) -> Rejection {
+    pub fn barred(&self, act: &'static str) -> Rejection {
         match (&self.refused, self.head().map(|step| &step.facts)) {
             (Some(code), _) => Rejection::Refused(code.clone()),
             (None, Some(StepFacts::Closed { code })) => Rejection::Closed(*code),

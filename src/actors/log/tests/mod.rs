@@ -29,6 +29,10 @@ fn spelt<const N: usize>(record: &Record, name: &str) -> Vec<[u8; N]> {
 }
 
 impl Indexing for Spelt {
+    fn understands(&self, _: &Record) -> Result<(), String> {
+        Ok(())
+    }
+
     fn claims(&self, record: &Record) -> Vec<[u8; 32]> {
         let key = record.request.iter().map(|request| request.idempotency_key);
         key.chain(spelt(record, "claim")).collect()

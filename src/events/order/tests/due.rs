@@ -114,7 +114,8 @@ fn the_sealed_secret_is_due_to_go_when_its_retention_ends() {
     for (node, before) in [(ALL, Some(Due::Acknowledge)), (BOB, None), (CAROL, Some(Due::Acknowledge))] {
         let order = given(node, &steps[..4]).order;
         assert_eq!(order.due(NOW_MS + 9), before);
-        assert_eq!(order.due(NOW_MS + 10), Some(Due::EndRetention));
+        // A receipt that a crash held up comes before the end of what it needs.
+        assert_eq!(order.due(NOW_MS + 10), before.or(Some(Due::EndRetention)));
         assert_eq!(order.next_due_ms(), Some(before.map_or(NOW_MS + 10, |_| 0)));
     }
     let order = given(ALL, &steps).order;

@@ -1,0 +1,10 @@
+//! What the process does not let others see of its memory, where the system allows it.
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+
+/// No core dumps, and no other process of the same user may attach: this one holds keys, and it aborts on purpose when it
+/// cannot tell what was written. A system that refuses is left as it is; docs/operate.md says what else to set.
+pub fn no_core_dumps() {
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
