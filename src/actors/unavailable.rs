@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::crypto_pool::PoolBusy;
 use super::log::{NotWritten, ReadError};
-use super::seeds::{CopyStatus, SeedError};
+use super::seeds::SeedError;
 
 /// What keeps the node from answering now. What was appended before stands and is finished later; asking again is safe.
 #[derive(Debug, Error)]
@@ -24,9 +24,6 @@ pub enum Unavailable {
     /// Custody cannot do it now.
     #[error("custody: {0}")]
     Custody(#[from] SeedError),
-    /// A copy of the seed store is away: no new seed could be kept as promised.
-    #[error("custody: the seed copy in {} is missing", .0.folder.display())]
-    CopyMissing(CopyStatus),
     /// The node's own data is not what it wrote.
     #[error("the node's own data: {0}")]
     Inconsistent(String),
@@ -36,7 +33,7 @@ impl Unavailable {
     /// Waiting mends it.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Unavailable::Busy | Unavailable::Stopping | Unavailable::CopyMissing(_) => true,
+            Unavailable::Busy | Unavailable::Stopping => true,
             Unavailable::NotWritten(error) => {
                 matches!(error, NotWritten::Busy | NotWritten::SpaceReserve | NotWritten::Stopped)
             }

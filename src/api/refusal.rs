@@ -104,7 +104,6 @@ impl From<Unavailable> for ApiError {
             Unavailable::Read(ReadError::Engine(_)) => ApiError::unavailable("log-unreadable", text),
             Unavailable::Read(ReadError::Damaged(_)) => ApiError::internal(text),
             Unavailable::Custody(error) => custody(&error, text),
-            Unavailable::CopyMissing(_) => ApiError::unavailable("custody-copy-missing", text),
             Unavailable::Inconsistent(_) => ApiError::internal(text),
         }
     }

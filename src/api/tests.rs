@@ -1,5 +1,6 @@
 //! The API over a whole node in this process: its own log, custody and read models, and a clock that the test sets.
 
+mod bounds;
 mod chance;
 mod kit;
 mod lifecycle;

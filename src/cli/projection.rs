@@ -104,6 +104,7 @@ pub fn status(home: &Path) -> anyhow::Result<()> {
 /// The first difference; or the log or the read models cannot be read.
 pub fn verify(home: &Path) -> anyhow::Result<()> {
     let (views, log) = open(home)?;
+    let head = log.head()?.count;
     for projection in views.projections() {
         let name = projection.name();
         let standing = views.standing(name)?;
@@ -116,7 +117,7 @@ pub fn verify(home: &Path) -> anyhow::Result<()> {
             bail!("{name} is not what the log says: {difference}; run `dta projection rebuild {name}`");
         }
         say(format_args!(
-            "{name}: {} records, {} rows, as the log says",
+            "{name}: {} of {head} records, {} rows, as the log says",
             standing.position,
             replay.rows().len()
         ))?;

@@ -353,13 +353,10 @@ impl<'a> Course<'a> {
 
     /// No order is taken while a copy of the seed store is away: its seed could not be kept as promised.
     async fn custody_is_ready(&self, fiduciary: &Cid) -> Result<(), OrderError> {
-        let known = self.services.known(fiduciary).await?;
-        if known.is_some_and(|known| known.keys.is_some()) {
-            let status = self.services.seeds.status().await.map_err(Unavailable::Custody)?;
-            if let Some(copy) = status.copies.into_iter().find(|copy| copy.trouble.is_some()) {
-                tracing::warn!(folder = %copy.folder.display(), "a seed copy is missing: no order is taken");
-                return Err(Unavailable::CopyMissing(copy).into());
-            }
+        let hosted = self.services.known(fiduciary).await?.is_some_and(|known| known.keys.is_some());
+        if hosted && let Err(why) = self.services.seeds.ready().await {
+            tracing::warn!(%why, "custody takes no order");
+            return Err(Unavailable::Custody(why).into());
         }
         Ok(())
     }

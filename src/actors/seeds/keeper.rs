@@ -17,6 +17,7 @@ enum Request {
     Create(CidBytes, Reply<Result<OrderKey, SeedError>>),
     Open(CidBytes, Reply<Result<OrderKey, SeedError>>),
     Shred(CidBytes, Reply<Result<(), SeedError>>),
+    Ready(Reply<Result<(), SeedError>>),
     Status(Reply<SeedStatus>),
     List(Reply<Vec<SeedListed>>),
     Stop,
@@ -59,6 +60,11 @@ impl SeedKeeper {
     /// `SeedStore::shred`.
     pub async fn shred(&self, placed: CidBytes) -> Result<(), SeedError> {
         self.ask(|reply| Request::Shred(placed, reply)).await?
+    }
+
+    /// `SeedStore::ready`.
+    pub async fn ready(&self) -> Result<(), SeedError> {
+        self.ask(Request::Ready).await?
     }
 
     /// `SeedStore::status`.
@@ -130,6 +136,7 @@ fn answer(store: &mut dyn SeedStore, request: Request) -> bool {
         Request::Create(..) => (), // answered in its group
         Request::Open(placed, reply) => _ = reply.send(store.open(&placed)),
         Request::Shred(placed, reply) => _ = reply.send(store.shred(&placed)),
+        Request::Ready(reply) => _ = reply.send(store.ready()),
         Request::Status(reply) => _ = reply.send(store.status()),
         Request::List(reply) => _ = reply.send(store.list()),
         Request::Stop => return false,

@@ -26,6 +26,10 @@ impl SeedStore for Still {
         Err(SeedError::Locked)
     }
 
+    fn ready(&mut self) -> Result<(), SeedError> {
+        Ok(())
+    }
+
     fn status(&mut self) -> SeedStatus {
         let (damaged, conflicts, copies) = Default::default();
         SeedStatus { kek_id: [1; 16], used: 2, free: 3, shredded: 4, damaged, conflicts, copies }

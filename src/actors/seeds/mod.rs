@@ -53,7 +53,11 @@ pub trait SeedStore: Send {
     /// `NotFound`, `Damaged`, `Conflict`, `Io`.
     fn shred(&mut self, placed: &CidBytes) -> Result<(), SeedError>;
 
-    /// The state of the store and of its copies, as of now. No secrets.
+    /// Whether a new seed could be kept as promised now: every configured copy is there. Cheap, whatever the store holds.
+    /// Errors: that of the first copy that is not; `Io`.
+    fn ready(&mut self) -> Result<(), SeedError>;
+
+    /// The state of the store and of its copies, as of now; goes through all slots. No secrets.
     fn status(&mut self) -> SeedStatus;
 
     /// Every seed that is there, in no promised order. No secrets.

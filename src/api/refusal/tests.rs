@@ -6,7 +6,6 @@ use dta_protocol::{Cid, Codec};
 
 use super::*;
 use crate::actors::log::Damage;
-use crate::actors::seeds::CopyStatus;
 
 fn answered(error: impl Into<ApiError>) -> (u16, &'static str, Option<String>) {
     let error = error.into();
@@ -75,7 +74,6 @@ fn rejections_of_identities() {
 fn what_cannot_be_now_may_come_again_and_our_own_faults_are_not_told() {
     let written = Unavailable::NotWritten;
     let folder = PathBuf::from("/copy");
-    let copy = CopyStatus { folder: folder.clone(), trouble: Some("x".into()) };
     let damage = Damage::Record { sequence: 7, reason: "secret detail".into() };
     let missing = SeedError::CopyMissing { folder, why: "x" };
     for (why, status, code) in [
@@ -89,7 +87,6 @@ fn what_cannot_be_now_may_come_again_and_our_own_faults_are_not_told() {
         (written(NotWritten::SpaceReserve), 503, "log-space"),
         (written(NotWritten::Stopped), 503, "log-stopped"),
         (Unavailable::Read(ReadError::Damaged(damage)), 500, "internal"),
-        (Unavailable::CopyMissing(copy), 503, "custody-copy-missing"),
         (Unavailable::Custody(missing), 503, "custody-copy-missing"),
         (Unavailable::Custody(SeedError::Locked), 503, "custody-locked"),
         (Unavailable::Custody(SeedError::Full { limit: 1 }), 503, "custody-full"),

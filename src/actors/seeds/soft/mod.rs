@@ -250,6 +250,11 @@ impl SeedStore for SoftStore {
         self.set.write(&[(slot, bytes)])
     }
 
+    fn ready(&mut self) -> Result<(), SeedError> {
+        self.refresh()?;
+        self.set.trouble().map_or(Ok(()), |trouble| Err(trouble.clone()))
+    }
+
     fn status(&mut self) -> SeedStatus {
         // What cannot be refreshed shows in the copies.
         _ = self.refresh();
