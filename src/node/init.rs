@@ -20,7 +20,7 @@ use crate::actors::seeds::{SeedError, SoftStore};
 use crate::config::{Config, TEMPLATE};
 use crate::home::{Home, HomeLock, LockError, make_private_folder};
 use crate::keystore::{Keystore, KeystoreError, Protection};
-use crate::node::open::{check_seed, whose};
+use crate::node::open::{check_seed, entropy, whose};
 use crate::ports::{Clock, OsEntropy};
 
 /// The caller in the records that `dta init` makes.
@@ -176,14 +176,6 @@ fn begun(building: &Path, seed: &Secret<32>) -> Option<Cid> {
     let identity = whose(&log).ok()?;
     check_seed(&log, seed, &identity).ok()?;
     Some(identity)
-}
-
-/// The log's randomness: the operating system's.
-pub fn entropy() -> crate::actors::log::Entropy {
-    Box::new(|bytes| {
-        OsEntropy.fill(bytes);
-        Ok(())
-    })
 }
 
 fn first_records(document: &Identity, name: &str, now_ms: u64) -> Result<Vec<Append>, InitError> {

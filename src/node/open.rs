@@ -9,13 +9,13 @@ use dta_events::record::{Effect, Record};
 use dta_protocol::Cid;
 use thiserror::Error;
 
-use super::init::entropy;
 use crate::actors::keyring::Keyring;
-use crate::actors::log::{LogReader, OpenError, ReadError, RocksLog, StoredBlock};
+use crate::actors::log::{self, LogReader, OpenError, ReadError, RocksLog, StoredBlock};
 use crate::actors::seeds::{SeedError, SoftStore};
 use crate::config::{Config, ConfigError};
 use crate::home::{Home, HomeLock, LockError};
 use crate::keystore::{Keystore, KeystoreError, Protection};
+use crate::ports::{Entropy, OsEntropy};
 
 /// A home that is open and whole, and nobody else's.
 pub struct OpenNode {
@@ -133,4 +133,12 @@ pub fn check_seed(log: &dyn LogReader, seed: &Secret<32>, identity: &Cid) -> Res
     } else {
         Err(OpenNodeError::OtherSeed(*identity))
     }
+}
+
+/// The log's randomness: the operating system's.
+pub fn entropy() -> log::Entropy {
+    Box::new(|bytes| {
+        OsEntropy.fill(bytes);
+        Ok(())
+    })
 }

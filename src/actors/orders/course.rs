@@ -3,16 +3,12 @@
 use std::sync::Arc;
 
 use dta_crypto::OrderKey;
-use dta_events::order::{
-    Command, Event, Facts, HeldSecret, Hosts, Order, Parties, Party, Rejection, Stage, StepFacts, Verdict,
-    Work,
-};
+use dta_events::order::{Command, Event, Facts, Hosts, Order, Rejection, StepFacts, Verdict, Work};
 use dta_events::record::{Aggregate, Effect};
 use dta_events::replay_order;
 use dta_protocol::{Cid, Extension};
 
 use super::error::OrderError;
-use super::message::{Place, Placed, Redeem, Redeemed};
 use super::reopen::{self, Opened};
 use super::slot::{Loaded, Slot};
 use super::work::{self, Private, Product};
@@ -22,7 +18,7 @@ use crate::actors::unavailable::Unavailable;
 
 /// Why a command is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Cause {
+pub(super) enum Cause {
     /// The caller asked for it: its refusal is history.
     Asked,
     /// It follows from the order's state: that it has to wait is no event.
@@ -31,16 +27,16 @@ enum Cause {
 
 /// One command under way on one order.
 pub(super) struct Course<'a> {
-    services: &'a Services,
+    pub(super) services: &'a Services,
     id: Aggregate,
     slot: &'a mut Slot,
     caller: Caller,
     /// The order's key pair, while this course has it: a release made here need not be opened again.
-    key: Option<Arc<OrderKey>>,
+    pub(super) key: Option<Arc<OrderKey>>,
     /// What the fiduciary's plugin added to the last step made here.
-    extension: Option<Extension>,
+    pub(super) extension: Option<Extension>,
     /// The newest record behind the answer: the last one appended here, else the one of the same request before.
-    sequence: Option<u64>,
+    pub(super) sequence: Option<u64>,
 }
 
 impl<'a> Course<'a> {
@@ -58,100 +54,6 @@ impl<'a> Course<'a> {
             slot.loaded = Some(Loaded { order, version: records.len() as u64 });
         }
         Ok(Self { services, id, slot, caller, key: None, extension: None, sequence: before })
-    }
-
-    /// Places an order; if the fiduciary is hosted here, its key pair is made too.
-    pub(super) async fn place(&mut self, reference: String, place: Place) -> Result<Placed, OrderError> {
-        let Place { fiduciary, beneficiary, coin, terms, extension } = place;
-        let parties = Parties { principal: self.services.node, fiduciary, beneficiary };
-        let plugin = self.services.plugin.clone();
-        let command = Command::Place { reference, parties, plugin, coin, terms };
-        self.custody_is_ready(&fiduciary).await?;
-        self.run(&command, Private { extension, data: Extension::new() }, Cause::Asked).await?;
-        self.placed().await
-    }
-
-    /// The answer to a request to place that was made before, finishing what it began.
-    pub(super) async fn placed_before(&mut self) -> Result<Placed, OrderError> {
-        self.placed().await
-    }
-
-    async fn placed(&mut self) -> Result<Placed, OrderError> {
-        match self.follow().await {
-            // The order stands and stays due: it is finished when custody or the log is back.
-            Err(OrderError::Unavailable(why)) if why.is_temporary() => {
-                tracing::warn!(%why, "an order waits for its key pair");
-            }
-            other => other?,
-        }
-        let order = self.order()?;
-        let first = order.steps.first().or(order.pending.as_ref()).ok_or(Rejection::UnknownOrder)?;
-        let (reference, created_at_ms) = (order.reference.clone(), first.step.issued_at_ms);
-        let commitment = order.commitment();
-        let extension = match (self.extension.take(), commitment) {
-            (Some(extension), _) => extension,
-            (None, Some(_)) => {
-                reopen::committed(self.services, self.order()?, Party::Principal).await?.extension
-            }
-            (None, None) => Extension::new(),
-        };
-        Ok(Placed { reference, commitment, created_at_ms, extension, sequence: self.sequence })
-    }
-
-    /// Asks for the release. What follows of itself (release, receipt) follows here if those parties are hosted here.
-    pub(super) async fn redeem(&mut self, redeem: Redeem) -> Result<Redeemed, OrderError> {
-        let beneficiary = match redeem.beneficiary.or(self.order()?.party(Party::Beneficiary)) {
-            Some(beneficiary) => beneficiary,
-            None if self.order()?.placed().is_none() => return Err(Rejection::UnknownOrder.into()),
-            None => {
-                let text =
-                    "beneficiaryIDDocumentCID: must name a beneficiary, in the order or in the redemption";
-                return Err(OrderError::Invalid(text.into()));
-            }
-        };
-        if redeem.order.placed.is_some_and(|named| self.order().ok().and_then(Order::placed) != Some(named)) {
-            return Err(Rejection::UnknownOrder.into());
-        }
-        let command = Command::RequestRedemption { beneficiary };
-        let private = Private { extension: redeem.extension, data: Extension::new() };
-        self.run(&command, private, Cause::Asked).await?;
-        self.follow().await?;
-        self.redeemed().await
-    }
-
-    async fn redeemed(&mut self) -> Result<Redeemed, OrderError> {
-        let facts = self.gather(&Command::Release).await?;
-        let (key, extension) = (self.key.take(), self.extension.take());
-        let order = self.order()?;
-        let commitment = order.commitment().ok_or(Rejection::UnknownOrder)?;
-        let reference = order.reference.clone();
-        let answer = |secret, extension: Extension, sequence| {
-            Ok(Redeemed { reference, commitment, secret, extension, sequence })
-        };
-        // The secret is its beneficiary's alone: whoever asks here gets it only if that is hosted here.
-        if !order.hosts(Party::Beneficiary) {
-            return answer(None, Extension::new(), self.sequence);
-        }
-        if let (Some(key), Stage::Released | Stage::Received) = (&key, order.stage) {
-            return answer(Some(key.clone()), extension.unwrap_or_default(), self.sequence);
-        }
-        match (order.stage, order.secret) {
-            (_, Some(HeldSecret { ended: true, until_ms, .. })) => {
-                Err(Rejection::RetentionEnded { until_ms: until_ms.unwrap_or_default() }.into())
-            }
-            (Stage::Released | Stage::Received, _) => match reopen::secret(self.services, order).await? {
-                Opened::Genuine(key, extension) => answer(Some(key), extension, self.sequence),
-                Opened::Disputed(_) => Err(order.barred("redeem").into()),
-            },
-            // Not released: a rule holds the fiduciary back, or the order ended another way.
-            (Stage::RedemptionRequested, _) if !order.hosts(Party::Fiduciary) => {
-                answer(None, Extension::new(), self.sequence)
-            }
-            _ => match order.prepare(&Command::Release, &facts) {
-                Err(rejection) => Err(rejection.into()),
-                Ok(_) => Err(order.barred("redeem").into()),
-            },
-        }
     }
 
     /// Does what is due, one step after the other, until nothing is or a rule holds it back.
@@ -188,7 +90,12 @@ impl<'a> Course<'a> {
     }
 
     /// One command: nothing is signed or sealed for what prepare rejects, nothing is answered before it is synced.
-    async fn run(&mut self, command: &Command, private: Private, cause: Cause) -> Result<(), OrderError> {
+    pub(super) async fn run(
+        &mut self,
+        command: &Command,
+        private: Private,
+        cause: Cause,
+    ) -> Result<(), OrderError> {
         let facts = self.gather(command).await?;
         let work = match self.order()?.prepare(command, &facts) {
             Ok(work) => work,
@@ -210,7 +117,7 @@ impl<'a> Course<'a> {
         }
     }
 
-    async fn gather(&self, command: &Command) -> Result<Facts, OrderError> {
+    pub(super) async fn gather(&self, command: &Command) -> Result<Facts, OrderError> {
         let services = self.services;
         let mut facts = Facts {
             now_ms: services.clock.wall_ms(),
@@ -351,22 +258,12 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// No order is taken while a copy of the seed store is away: its seed could not be kept as promised.
-    async fn custody_is_ready(&self, fiduciary: &Cid) -> Result<(), OrderError> {
-        let hosted = self.services.known(fiduciary).await?.is_some_and(|known| known.keys.is_some());
-        if hosted && let Err(why) = self.services.seeds.ready().await {
-            tracing::warn!(%why, "custody takes no order");
-            return Err(Unavailable::Custody(why).into());
-        }
-        Ok(())
-    }
-
     fn loaded(&self) -> Result<&Loaded, Unavailable> {
         let gone = || Unavailable::Inconsistent("the order has to be read from the log again".to_owned());
         self.slot.loaded.as_ref().ok_or_else(gone)
     }
 
-    fn order(&self) -> Result<&Order, Unavailable> {
+    pub(super) fn order(&self) -> Result<&Order, Unavailable> {
         self.loaded().map(|loaded| &loaded.order)
     }
 }

@@ -1,6 +1,6 @@
 //! Orders: one FIFO for each order, many orders at once. `desk` is what the API and the timers call; `shard` is the actor;
-//! `course` takes one command through prepare, work, decide, append, apply; `work` signs and seals what prepare named;
-//! `reopen` reads back what an earlier step sealed.
+//! `requests` is what clients ask; `course` takes one command through prepare, work, decide, append, apply; `work` signs and
+//! seals what prepare named; `reopen` reads back what an earlier step sealed.
 
 mod course;
 mod desk;
@@ -8,6 +8,7 @@ mod error;
 mod message;
 mod prior;
 mod reopen;
+mod requests;
 mod shard;
 mod slot;
 mod work;

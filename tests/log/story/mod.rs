@@ -19,7 +19,7 @@ use dta_protocol::{Body, Cid, Envelope, Identity, Kind, Role, Statement};
 use milagro_dta::actors::log::{Append, Block, BlockClass, EventLog, LogReader, RocksLog};
 use milagro_dta::home::Home as Layout;
 use milagro_dta::keystore::{Keystore, Protection};
-use milagro_dta::node::init::entropy;
+use milagro_dta::node::open::entropy;
 use milagro_dta::ports::OsEntropy;
 use sha2::{Digest, Sha256};
 

@@ -1,0 +1,117 @@
+//! What clients ask of an order, and what they are answered: to place it, to redeem it.
+
+use dta_events::order::{Command, HeldSecret, Order, Parties, Party, Rejection, Stage};
+use dta_protocol::{Cid, Extension};
+
+use super::course::{Cause, Course};
+use super::error::OrderError;
+use super::message::{Place, Placed, Redeem, Redeemed};
+use super::reopen::{self, Opened};
+use super::work::Private;
+use crate::actors::unavailable::Unavailable;
+
+impl Course<'_> {
+    /// Places an order; if the fiduciary is hosted here, its key pair is made too.
+    pub(super) async fn place(&mut self, reference: String, place: Place) -> Result<Placed, OrderError> {
+        let Place { fiduciary, beneficiary, coin, terms, extension } = place;
+        let parties = Parties { principal: self.services.node, fiduciary, beneficiary };
+        let plugin = self.services.plugin.clone();
+        let command = Command::Place { reference, parties, plugin, coin, terms };
+        self.custody_is_ready(&fiduciary).await?;
+        self.run(&command, Private { extension, data: Extension::new() }, Cause::Asked).await?;
+        self.placed().await
+    }
+
+    /// The answer to a request to place that was made before, finishing what it began.
+    pub(super) async fn placed_before(&mut self) -> Result<Placed, OrderError> {
+        self.placed().await
+    }
+
+    async fn placed(&mut self) -> Result<Placed, OrderError> {
+        match self.follow().await {
+            // The order stands and stays due: it is finished when custody or the log is back.
+            Err(OrderError::Unavailable(why)) if why.is_temporary() => {
+                tracing::warn!(%why, "an order waits for its key pair");
+            }
+            other => other?,
+        }
+        let order = self.order()?;
+        let first = order.steps.first().or(order.pending.as_ref()).ok_or(Rejection::UnknownOrder)?;
+        let (reference, created_at_ms) = (order.reference.clone(), first.step.issued_at_ms);
+        let commitment = order.commitment();
+        let extension = match (self.extension.take(), commitment) {
+            (Some(extension), _) => extension,
+            (None, Some(_)) => {
+                reopen::committed(self.services, self.order()?, Party::Principal).await?.extension
+            }
+            (None, None) => Extension::new(),
+        };
+        Ok(Placed { reference, commitment, created_at_ms, extension, sequence: self.sequence })
+    }
+
+    /// Asks for the release. What follows of itself (release, receipt) follows here if those parties are hosted here.
+    pub(super) async fn redeem(&mut self, redeem: Redeem) -> Result<Redeemed, OrderError> {
+        let beneficiary = match redeem.beneficiary.or(self.order()?.party(Party::Beneficiary)) {
+            Some(beneficiary) => beneficiary,
+            None if self.order()?.placed().is_none() => return Err(Rejection::UnknownOrder.into()),
+            None => {
+                let text =
+                    "beneficiaryIDDocumentCID: must name a beneficiary, in the order or in the redemption";
+                return Err(OrderError::Invalid(text.into()));
+            }
+        };
+        if redeem.order.placed.is_some_and(|named| self.order().ok().and_then(Order::placed) != Some(named)) {
+            return Err(Rejection::UnknownOrder.into());
+        }
+        let command = Command::RequestRedemption { beneficiary };
+        let private = Private { extension: redeem.extension, data: Extension::new() };
+        self.run(&command, private, Cause::Asked).await?;
+        self.follow().await?;
+        self.redeemed().await
+    }
+
+    async fn redeemed(&mut self) -> Result<Redeemed, OrderError> {
+        let facts = self.gather(&Command::Release).await?;
+        let (key, extension) = (self.key.take(), self.extension.take());
+        let order = self.order()?;
+        let commitment = order.commitment().ok_or(Rejection::UnknownOrder)?;
+        let reference = order.reference.clone();
+        let answer = |secret, extension: Extension, sequence| {
+            Ok(Redeemed { reference, commitment, secret, extension, sequence })
+        };
+        // The secret is its beneficiary's alone: whoever asks here gets it only if that is hosted here.
+        if !order.hosts(Party::Beneficiary) {
+            return answer(None, Extension::new(), self.sequence);
+        }
+        if let (Some(key), Stage::Released | Stage::Received) = (&key, order.stage) {
+            return answer(Some(key.clone()), extension.unwrap_or_default(), self.sequence);
+        }
+        match (order.stage, order.secret) {
+            (_, Some(HeldSecret { ended: true, until_ms, .. })) => {
+                Err(Rejection::RetentionEnded { until_ms: until_ms.unwrap_or_default() }.into())
+            }
+            (Stage::Released | Stage::Received, _) => match reopen::secret(self.services, order).await? {
+                Opened::Genuine(key, extension) => answer(Some(key), extension, self.sequence),
+                Opened::Disputed(_) => Err(order.barred("redeem").into()),
+            },
+            // Not released: a rule holds the fiduciary back, or the order ended another way.
+            (Stage::RedemptionRequested, _) if !order.hosts(Party::Fiduciary) => {
+                answer(None, Extension::new(), self.sequence)
+            }
+            _ => match order.prepare(&Command::Release, &facts) {
+                Err(rejection) => Err(rejection.into()),
+                Ok(_) => Err(order.barred("redeem").into()),
+            },
+        }
+    }
+
+    /// No order is taken while a copy of the seed store is away: its seed could not be kept as promised.
+    async fn custody_is_ready(&self, fiduciary: &Cid) -> Result<(), OrderError> {
+        let hosted = self.services.known(fiduciary).await?.is_some_and(|known| known.keys.is_some());
+        if hosted && let Err(why) = self.services.seeds.ready().await {
+            tracing::warn!(%why, "custody takes no order");
+            return Err(Unavailable::Custody(why).into());
+        }
+        Ok(())
+    }
+}
