@@ -18,6 +18,7 @@ impl From<OrderError> for ApiError {
             OrderError::Recorded { rejection, sequence } => ApiError::from(rejection).recorded(sequence),
             OrderError::Invalid(text) => ApiError::invalid("invalid", text),
             OrderError::OtherRequest => other_request(),
+            OrderError::Unfinished { why, sequence } => ApiError::from(why).recorded(sequence),
             OrderError::Unavailable(why) => why.into(),
         }
     }

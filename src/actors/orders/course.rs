@@ -263,6 +263,14 @@ impl<'a> Course<'a> {
         self.slot.loaded.as_ref().ok_or_else(gone)
     }
 
+    /// The error as the caller is told it: with what was appended before it.
+    pub(super) fn told(&self, error: OrderError) -> OrderError {
+        match (error, self.sequence) {
+            (OrderError::Unavailable(why), Some(sequence)) => OrderError::Unfinished { why, sequence },
+            (error, _) => error,
+        }
+    }
+
     pub(super) fn order(&self) -> Result<&Order, Unavailable> {
         self.loaded().map(|loaded| &loaded.order)
     }

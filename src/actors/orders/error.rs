@@ -27,6 +27,14 @@ pub enum OrderError {
     /// The idempotency key belongs to another request.
     #[error("Idempotency-Key: was used for another request")]
     OtherRequest,
+    /// Not now; what was appended before stands, and is finished later.
+    #[error("{why}")]
+    Unfinished {
+        /// The reason.
+        why: Unavailable,
+        /// The last record appended.
+        sequence: u64,
+    },
     /// Not now.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),

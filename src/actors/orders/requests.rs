@@ -22,12 +22,8 @@ impl Course<'_> {
         self.placed().await
     }
 
-    /// The answer to a request to place that was made before, finishing what it began.
-    pub(super) async fn placed_before(&mut self) -> Result<Placed, OrderError> {
-        self.placed().await
-    }
-
-    async fn placed(&mut self) -> Result<Placed, OrderError> {
+    /// The answer to a request to place, made now or before; finishes what it began.
+    pub(super) async fn placed(&mut self) -> Result<Placed, OrderError> {
         match self.follow().await {
             // The order stands and stays due: it is finished when custody or the log is back.
             Err(OrderError::Unavailable(why)) if why.is_temporary() => {
@@ -79,26 +75,22 @@ impl Course<'_> {
         let answer = |secret, extension: Extension, sequence| {
             Ok(Redeemed { reference, commitment, secret, extension, sequence })
         };
-        // The secret is its beneficiary's alone: whoever asks here gets it only if that is hosted here.
-        if !order.hosts(Party::Beneficiary) {
-            return answer(None, Extension::new(), self.sequence);
-        }
-        if let (Some(key), Stage::Released | Stage::Received) = (&key, order.stage) {
-            return answer(Some(key.clone()), extension.unwrap_or_default(), self.sequence);
-        }
-        match (order.stage, order.secret) {
-            (_, Some(HeldSecret { ended: true, until_ms, .. })) => {
+        let released = matches!(order.stage, Stage::Released | Stage::Received);
+        match (released, key, order.secret) {
+            // The secret is its beneficiary's alone: whoever asks here gets it only if that is hosted here.
+            (true, ..) if !order.hosts(Party::Beneficiary) => answer(None, Extension::new(), self.sequence),
+            (true, Some(key), _) => answer(Some(key), extension.unwrap_or_default(), self.sequence),
+            (true, None, Some(HeldSecret { ended: true, until_ms, .. })) => {
                 Err(Rejection::RetentionEnded { until_ms: until_ms.unwrap_or_default() }.into())
             }
-            (Stage::Released | Stage::Received, _) => match reopen::secret(self.services, order).await? {
+            (true, None, _) => match reopen::secret(self.services, order).await? {
                 Opened::Genuine(key, extension) => answer(Some(key), extension, self.sequence),
                 Opened::Disputed(_) => Err(order.barred("redeem").into()),
             },
-            // Not released: a rule holds the fiduciary back, or the order ended another way.
-            (Stage::RedemptionRequested, _) if !order.hosts(Party::Fiduciary) => {
-                answer(None, Extension::new(), self.sequence)
-            }
-            _ => match order.prepare(&Command::Release, &facts) {
+            // The fiduciary, elsewhere, has not answered yet.
+            (false, ..) if !order.hosts(Party::Fiduciary) => answer(None, Extension::new(), self.sequence),
+            // A rule holds the fiduciary back, or the order ended another way.
+            (false, ..) => match order.prepare(&Command::Release, &facts) {
                 Err(rejection) => Err(rejection.into()),
                 Ok(_) => Err(order.barred("redeem").into()),
             },

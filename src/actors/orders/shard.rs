@@ -54,12 +54,13 @@ impl Handler<Tell> for Shard {
             let _under_way = tell.permit;
             let mut slot = slot.lock().await;
             let mut course = Course::begin(&services, tell.order, &mut slot, tell.caller, tell.before)?;
-            match tell.task {
+            let answer = match tell.task {
                 Task::Place { reference, place } => course.place(reference, *place).await.map(Answer::Placed),
-                Task::PlacedBefore => course.placed_before().await.map(Answer::Placed),
+                Task::PlacedBefore => course.placed().await.map(Answer::Placed),
                 Task::Redeem(redeem) => course.redeem(*redeem).await.map(Answer::Redeemed),
                 Task::Attend => course.follow().await.map(|()| Answer::Attended),
-            }
+            };
+            answer.map_err(|error| course.told(error))
         })
     }
 }
