@@ -19,6 +19,11 @@ pub fn identity_aggregate(identity: &Cid) -> Aggregate {
     Aggregate { kind: AggregateKind::Identity, id: *identity.digest() }
 }
 
+/// The aggregate of an identity's pin: of another kind than the identity's own, under the same digest.
+pub fn peer_aggregate(identity: &Cid) -> Aggregate {
+    Aggregate { kind: AggregateKind::Peer, id: *identity.digest() }
+}
+
 /// The aggregate of the node itself: there is one in a log.
 pub fn node_aggregate() -> Aggregate {
     Aggregate { kind: AggregateKind::Node, id: [0; 32] }

@@ -10,8 +10,9 @@ pub mod ids;
 pub mod index;
 pub mod node;
 pub mod order;
+pub mod peer;
 pub mod record;
 pub mod rules;
 pub mod stored;
 
-pub use rules::{Rules, replay_identity, replay_order};
+pub use rules::{Rules, replay_identity, replay_order, replay_peer};

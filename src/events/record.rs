@@ -62,7 +62,7 @@ pub enum AggregateKind {
     Identity = 2,
     /// An order, whatever roles this node has in it.
     Order = 3,
-    /// Another node.
+    /// The pin of an identity: that the operator trusts it, and where it serves.
     Peer = 4,
     /// A seed in custody.
     Seed = 5,

@@ -6,6 +6,7 @@ use crate::ids::request_claim;
 use crate::index::Indexing;
 use crate::node;
 use crate::order::{self, Order};
+use crate::peer::{self, Peer};
 use crate::record::{Aggregate, AggregateKind, Effect, Record, Stored};
 use crate::stored::StoredError;
 
@@ -44,7 +45,8 @@ impl Indexing for Rules {
             AggregateKind::Node => {
                 events.iter().find_map(|stored| node::Initialised::from_stored(stored).err())
             }
-            AggregateKind::Peer | AggregateKind::Seed => events.first().map(StoredError::unknown),
+            AggregateKind::Peer => events.iter().find_map(|stored| peer::Event::from_stored(stored).err()),
+            AggregateKind::Seed => events.first().map(StoredError::unknown),
         };
         unknown().map_or(Ok(()), |error| Err(error.to_string()))
     }
@@ -87,6 +89,22 @@ pub fn replay_identity(records: &[Record]) -> Result<identity::Identity, crate::
         }
     }
     Ok(identity)
+}
+
+/// The pin that these records tell of.
+///
+/// # Errors
+/// A record holds an event that newer code wrote.
+pub fn replay_peer(records: &[Record]) -> Result<Peer, crate::stored::StoredError> {
+    let mut peer = Peer::default();
+    for record in records {
+        if let Effect::Events(events) = &record.effect {
+            for stored in events {
+                peer = peer.apply(&peer::Event::from_stored(stored)?);
+            }
+        }
+    }
+    Ok(peer)
 }
 
 fn order_events<'a>(record: &Record, events: &'a [Stored]) -> impl Iterator<Item = order::Event> + use<'a> {

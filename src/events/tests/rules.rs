@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 use dta_events::identity::{self, Known};
-use dta_events::ids::{claim, identity_aggregate, node_aggregate, order_aggregate, request_claim};
+use dta_events::ids::{
+    claim, identity_aggregate, node_aggregate, order_aggregate, peer_aggregate, request_claim,
+};
 use dta_events::index::Indexing;
 use dta_events::order::{self, ClosedCode, Hosts, Origin, Parties, Step, StepAppended, StepFacts, Terms};
 use dta_events::record::{Aggregate, AggregateKind, Effect, NO_PREVIOUS, Record, Request, Stored};
-use dta_events::{Rules, replay_identity, replay_order};
+use dta_events::{Rules, peer, replay_identity, replay_order, replay_peer};
 use dta_protocol::{Cid, Codec};
 use sha2::{Digest, Sha256};
 
@@ -200,6 +202,27 @@ fn an_order_is_due_by_its_whole_history() {
 }
 
 #[test]
+fn a_pin_brings_no_envelope_takes_only_its_request_and_is_never_due() {
+    let alice = envelope("alice");
+    let pinned = peer::Event::Pinned { identity: alice, url: Some("http://127.0.0.1:1".into()) };
+    let happened = |events: &[peer::Event]| {
+        let stored = events.iter().map(|event| event.to_stored().unwrap()).collect();
+        record(peer_aggregate(&alice), Effect::Events(stored))
+    };
+    let records = [refused(peer_aggregate(&alice)), asked("local", 1, happened(&[pinned]))];
+    assert_eq!(Rules.claims(&records[1]), [request_claim("local", &[1; 32])]);
+    assert!(Rules.envelopes(&records[1]).is_empty());
+    assert_eq!(Rules.due(&peer_aggregate(&alice), &records), None);
+    assert_eq!(Rules.understands(&records[1]), Ok(()));
+    let url = replay_peer(&records).unwrap().pin.unwrap().url;
+    assert_eq!(url.as_deref(), Some("http://127.0.0.1:1"));
+    let unpinned = happened(&[peer::Event::Unpinned { identity: alice }]);
+    assert_eq!(replay_peer(&[&records[..], &[unpinned]].concat()).unwrap().pin, None);
+    let astray = Record { aggregate: identity_aggregate(&alice), ..records[1].clone() };
+    assert!(Rules.understands(&astray).unwrap_err().contains("peer/pinned"));
+}
+
+#[test]
 fn a_replay_refuses_what_newer_code_wrote() {
     let newer = Stored { name: "order/step-appended".into(), schema: 2, bytes: vec![] };
     let unknown = Stored { name: "order/forgotten".into(), schema: 1, bytes: vec![] };
@@ -207,6 +230,7 @@ fn a_replay_refuses_what_newer_code_wrote() {
         let records = [told(&[placed(0)]), record(the_order(), Effect::Events(vec![stored.clone()]))];
         assert!(replay_order(&records).is_err());
         assert!(replay_identity(&records[1..]).is_err());
+        assert!(replay_peer(&records[1..]).is_err());
         assert_eq!(Rules.due(&the_order(), &records), None);
         assert!(Rules.envelopes(&records[1]).is_empty());
     }
@@ -230,5 +254,6 @@ fn aggregates_are_found_from_what_the_outside_names() {
     assert_ne!(the_order(), order_aggregate(&envelope("mallory"), REFERENCE));
     assert_ne!(the_order(), order_aggregate(&alice, &REFERENCE[1..]));
     assert_eq!(identity_aggregate(&alice).id, *alice.digest());
+    assert_eq!(peer_aggregate(&alice), Aggregate { kind: AggregateKind::Peer, id: *alice.digest() });
     assert_eq!(node_aggregate(), Aggregate { kind: AggregateKind::Node, id: [0; 32] });
 }
