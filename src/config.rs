@@ -1,27 +1,40 @@
 //! Settings: the only reader of `config.toml` and of the environment. Every key has a default; unknown keys are refused,
 //! so that a typing error is not a silent default.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use config::{Config as Source, File, FileFormat};
-use serde::Deserialize;
+use dta_protocol::Cid;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 use crate::home::Home;
+
+/// The longest that an order may wait for its fiduciary, in milliseconds.
+const ORDER_WAIT_MS_MAX: u64 = 60_000;
 
 /// What a new home's `config.toml` says.
 pub const TEMPLATE: &str = "\
 # Settings of this node. Every key may be left out; what stands here is the default. Unknown keys are refused.
 
 # [node]
-# type = \"multi\"              # principal, fiduciary and beneficiary in one
+# type = \"multi\"              # principal, fiduciary and beneficiary in one; or \"principal\", or \"fiduciary\"
+# fiduciary = \"\"              # who keeps the keys of orders placed here, by its CID; this node itself if empty
 # plugin = \"milagro\"
 
 # [http]
 # listen = \"127.0.0.1:5556\"   # whoever reaches this address can redeem: keep it on loopback or behind a gateway
+# peer_listen = \"\"            # a second address, as \"0.0.0.0:5557\", that answers other nodes only
+# order_wait_ms = 5000         # how long an order waits for a fiduciary elsewhere before it is answered 202
 # allowed_hosts = []           # names besides localhost and loopback addresses that clients may call this node by
 # cors_allow = []              # web origins that may call it, as \"https://desk.example\"
+
+# [peers]
+# trust = \"pinned\"            # whom this node serves: identities pinned by `dta peer pin`, or \"open\": any
 
 # [keystore]
 # key_file = \"seed.key\"       # what opens the node's seed at an unattended start; relative to this folder
@@ -53,6 +66,8 @@ pub struct Config {
     pub node: Node,
     /// The API.
     pub http: Http,
+    /// Other nodes.
+    pub peers: Peers,
     /// The node's own seed.
     pub keystore: Keystore,
     /// Custody. One block for now.
@@ -71,8 +86,11 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Node {
-    /// `multi`.
+    /// `multi`, `principal` or `fiduciary`.
     pub r#type: NodeType,
+    /// Who keeps the keys of orders placed here; the node itself if none.
+    #[serde(deserialize_with = "parsed")]
+    pub fiduciary: Option<Cid>,
     /// The plugin; `milagro`.
     pub plugin: Plugin,
 }
@@ -84,6 +102,11 @@ pub enum NodeType {
     /// Principal, fiduciary and beneficiary in one.
     #[default]
     Multi,
+    /// Places orders with a fiduciary elsewhere.
+    Principal,
+    /// Keeps keys for principals elsewhere; the original calls it `masterfiduciary`.
+    #[serde(alias = "masterfiduciary")]
+    Fiduciary,
 }
 
 impl NodeType {
@@ -91,6 +114,8 @@ impl NodeType {
     pub fn as_str(self) -> &'static str {
         match self {
             NodeType::Multi => "multi",
+            NodeType::Principal => "principal",
+            NodeType::Fiduciary => "fiduciary",
         }
     }
 }
@@ -119,10 +144,34 @@ impl Plugin {
 pub struct Http {
     /// Where the API listens.
     pub listen: SocketAddr,
+    /// Where other nodes, and only they, are answered too.
+    #[serde(deserialize_with = "parsed")]
+    pub peer_listen: Option<SocketAddr>,
+    /// How long an order waits for a fiduciary elsewhere before it is answered 202, in milliseconds.
+    pub order_wait_ms: u64,
     /// Names besides loopback's.
     pub allowed_hosts: Vec<String>,
     /// Web origins that may call.
     pub cors_allow: Vec<String>,
+}
+
+/// `[peers]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Peers {
+    /// Whom this node serves.
+    pub trust: Trust,
+}
+
+/// Whom a node serves, besides the identities it hosts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trust {
+    /// Identities that its operator pinned.
+    #[default]
+    Pinned,
+    /// Any identity.
+    Open,
 }
 
 /// `[keystore]`
@@ -201,14 +250,20 @@ pub enum LogFormat {
 
 impl Default for Node {
     fn default() -> Self {
-        Self { r#type: NodeType::Multi, plugin: Plugin::Milagro }
+        Self { r#type: NodeType::Multi, fiduciary: None, plugin: Plugin::Milagro }
     }
 }
 
 impl Default for Http {
     fn default() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 5556));
-        Self { listen, allowed_hosts: Vec::new(), cors_allow: Vec::new() }
+        Self {
+            listen,
+            peer_listen: None,
+            order_wait_ms: 5_000,
+            allowed_hosts: Vec::new(),
+            cors_allow: Vec::new(),
+        }
     }
 }
 
@@ -256,6 +311,14 @@ pub enum ConfigError {
         /// What it says.
         origin: String,
     },
+    /// Longer than a client waits.
+    #[error("{}: http.order_wait_ms: is {ms}, must be at most {ORDER_WAIT_MS_MAX}", .path.display())]
+    OrderWait {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        ms: u64,
+    },
     /// More than one seed store.
     #[error("{}: [[seeds]]: one block at most for now", .0.display())]
     ManySeeds(PathBuf),
@@ -280,6 +343,9 @@ impl Config {
                 return Err(ConfigError::Origin { path, origin: origin.clone() });
             }
         }
+        if settings.http.order_wait_ms > ORDER_WAIT_MS_MAX {
+            return Err(ConfigError::OrderWait { path, ms: settings.http.order_wait_ms });
+        }
         if settings.seeds.len() > 1 {
             return Err(ConfigError::ManySeeds(path));
         }
@@ -298,6 +364,16 @@ impl Config {
     pub fn seed_copies(&self, home: &Home) -> Vec<PathBuf> {
         self.seeds.iter().flat_map(|seeds| &seeds.copies).map(|folder| home.root.join(folder)).collect()
     }
+}
+
+/// A value in its own notation; an empty text is none.
+fn parsed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
 }
 
 /// The home to use: the one named, else `MILAGRO_HOME` as the original had it, else `~/.milagro`.
@@ -346,6 +422,14 @@ mod tests {
             ("[http]\nlisten = \"everywhere\"", "listen"),
             ("[node]\ntype = \"king\"", "king"),
             ("[node]\nplugin = \"none\"", "none"),
+            ("[node]\nfiduciary = \"bob\"", "node.fiduciary"),
+            ("[node]\nfiduciary = 7", "node.fiduciary"),
+            ("[http]\npeer_listen = \"5557\"", "http.peer_listen"),
+            ("[http]\npeer_listen = \"bob.example:5557\"", "http.peer_listen"),
+            ("[http]\norder_wait_ms = -1", "order_wait_ms"),
+            ("[http]\norder_wait_ms = 60001", "60000"),
+            ("[peers]\ntrust = \"all\"", "all"),
+            ("[peers]\npins = []", "pins"),
             ("[[seeds]]\ntype = \"hard\"", "hard"),
             ("[[seeds]]\n[[seeds]]\n", "[[seeds]]"),
             ("[clock]\ntrusted_after_ms = -1", "trusted_after_ms"),
@@ -357,6 +441,22 @@ mod tests {
             let error = read(text).unwrap_err();
             assert!(error.contains(named) && error.contains("config.toml"), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn what_a_node_is_and_whom_it_asks() {
+        let cid = "bafyreict2ejjb2jcobqobmfccgrpixuwyjkgh5pkvnnaf3fkazrxqqyzge";
+        let text =
+            format!("[node]\ntype = \"principal\"\nfiduciary = \"{cid}\"\n[peers]\ntrust = \"open\"\n");
+        let settings = read(&text).unwrap();
+        assert_eq!(settings.node.fiduciary, Some(cid.parse().unwrap()));
+        assert_eq!((settings.node.r#type.as_str(), settings.peers.trust), ("principal", Trust::Open));
+        for name in ["fiduciary", "masterfiduciary"] {
+            let settings = read(&format!("[node]\ntype = \"{name}\"\n")).unwrap();
+            assert_eq!(settings.node.r#type.as_str(), "fiduciary");
+        }
+        let settings = read("[http]\npeer_listen = \"[::]:5557\"\norder_wait_ms = 60000\n").unwrap();
+        assert_eq!(settings.http.peer_listen, Some(SocketAddr::from(([0u16; 8], 5557))));
     }
 
     #[test]

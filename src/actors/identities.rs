@@ -1,11 +1,14 @@
-//! The actor of identities: makes new ones from the node's seed, one at a time.
+//! The actor of identities: makes new ones from the node's seed, one at a time; and how a node learns of others.
 
 use std::sync::Arc;
 
 use actix::{Actor, AtomicResponse, Context, Handler, Message, WrapFuture};
-use dta_events::identity::{Command, Event, Identity as State, Known as KnownFacts, Rejection, Work};
+use dta_events::identity::{
+    Command, Event, Identity as State, Known as KnownFacts, Rejection, Standing, Work,
+};
 use dta_events::ids::{claim, identity_aggregate};
 use dta_events::record::{Effect, Record};
+use dta_events::replay_identity;
 use dta_protocol::{Cid, Identity};
 use thiserror::Error;
 use tokio::sync::OwnedSemaphorePermit;
@@ -110,16 +113,62 @@ impl Services {
         let mut append =
             self.append(&caller, identity_aggregate(&document.cid()), 0, now_ms, command, effect);
         append.request = caller.request;
-        append.blocks = vec![Block {
-            cid: document.cid().to_bytes(),
-            class: BlockClass::Published,
-            bytes: document.envelope().block().to_vec(),
-        }];
+        append.blocks = vec![published(&document)];
         match self.writer.append(append).await {
             Ok(appended) => Ok(Created { cid: document.cid(), sequence: appended.sequence }),
             Err(NotWritten::ClaimTaken { .. }) => Err(Rejection::KeyTaken.into()),
             Err(error) => Err(Unavailable::NotWritten(error).into()),
         }
+    }
+
+    /// Takes note of a document made elsewhere: answers the record that says so, or none if it was known before. Its
+    /// block is published with it, and each of its keys is claimed.
+    ///
+    /// # Errors
+    /// `key-taken` if one of its keys is another known identity's; that is recorded, unless a peer sent the document.
+    pub async fn learn(&self, document: &Identity, caller: &Caller) -> Result<Option<u64>, IdentityError> {
+        let aggregate = identity_aggregate(&document.cid());
+        let command = Command::Learn { cid: document.cid() };
+        loop {
+            let records = self.log.load(&aggregate).map_err(Unavailable::from)?;
+            let state = replay_identity(&records).map_err(stored)?;
+            let events = state.decide(&command, Some(KnownFacts::of(document)))?;
+            if events.is_empty() {
+                return Ok(None);
+            }
+            let (version, now_ms) = (records.len() as u64, self.clock.wall_ms());
+            let effect = Effect::Events(
+                events.iter().map(Event::to_stored).collect::<Result<_, _>>().map_err(stored)?,
+            );
+            let frame = |effect| {
+                let command = command.to_stored().map_err(stored)?;
+                Ok::<_, Unavailable>(self.append(caller, aggregate, version, now_ms, command, effect))
+            };
+            let mut append = frame(effect)?;
+            append.blocks = vec![published(document)];
+            match self.writer.append(append).await {
+                Ok(appended) => return Ok(Some(appended.sequence)),
+                // Somebody was quicker: with the same document, or with a refusal of it.
+                Err(NotWritten::Version { .. }) => {}
+                Err(NotWritten::ClaimTaken { .. }) if self.is_known(document)? => return Ok(None),
+                Err(NotWritten::ClaimTaken { .. }) => {
+                    let rejection = Rejection::KeyTaken;
+                    // A stranger does not fill the log from outside.
+                    if !caller.is_peer() && self.refusals.take(self.clock.monotonic_ms()) {
+                        let (code, details) = (rejection.code().to_owned(), rejection.to_string());
+                        let refused = frame(Effect::Refused { code, details })?;
+                        self.writer.append(refused).await.map_err(Unavailable::NotWritten)?;
+                    }
+                    return Err(rejection.into());
+                }
+                Err(error) => return Err(Unavailable::NotWritten(error).into()),
+            }
+        }
+    }
+
+    fn is_known(&self, document: &Identity) -> Result<bool, Unavailable> {
+        let records = self.log.load(&identity_aggregate(&document.cid()))?;
+        Ok(replay_identity(&records).map_err(stored)?.standing != Standing::Unknown)
     }
 
     async fn refuse_identity(
@@ -140,6 +189,14 @@ impl Services {
             self.writer.append(append).await.map_err(Unavailable::NotWritten)?;
         }
         Err(rejection.into())
+    }
+}
+
+fn published(document: &Identity) -> Block {
+    Block {
+        cid: document.cid().to_bytes(),
+        class: BlockClass::Published,
+        bytes: document.envelope().block().to_vec(),
     }
 }
 

@@ -11,6 +11,7 @@ use super::clock_watch::ClockWatch;
 use super::crypto_pool::{CryptoPool, Priority};
 use super::keyring::{Keyring, Known};
 use super::log::{Append, EventLog, LogHandle};
+use super::peers::book::Book;
 use super::seeds::SeedKeeper;
 use super::unavailable::Unavailable;
 use crate::ports::{Clock, Entropy};
@@ -32,6 +33,8 @@ pub struct Services {
     pub seeds: SeedKeeper,
     /// Identities: documents of all known ones, keys of hosted ones.
     pub keyring: Arc<Keyring>,
+    /// Whom the operator trusts, and where they serve.
+    pub peers: Book,
     /// Wall and monotonic clock.
     pub clock: Arc<dyn Clock>,
     /// Whether the wall clock may decide something final.
@@ -53,6 +56,13 @@ pub struct Caller {
     pub trace_id: [u8; 16],
     /// The request, if it has an idempotency key.
     pub request: Option<Request>,
+}
+
+impl Caller {
+    /// Another node, not somebody who is at home here.
+    pub fn is_peer(&self) -> bool {
+        self.by.starts_with("peer:")
+    }
 }
 
 /// Commands under way at once; one more is answered 503.

@@ -32,6 +32,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, HttpServer, Resource, Route, 
 
 use crate::actors::identities::Identities;
 use crate::actors::orders::Desk;
+use crate::actors::peers::pins::Pins;
 use crate::actors::projector::ProjectorHandle;
 use crate::actors::services::Services;
 use crate::actors::views::{Queries, ViewsError};
@@ -61,6 +62,8 @@ pub struct App {
     pub desk: Arc<Desk>,
     /// Where commands on identities are handed in.
     pub identities: Addr<Identities>,
+    /// Where pins are handed in.
+    pub pins: Addr<Pins>,
     /// The read models.
     pub queries: Queries,
     /// How far the read models are.

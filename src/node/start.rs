@@ -17,12 +17,16 @@ use crate::actors::identities::Identities;
 use crate::actors::log::writer::{BATCH_MAX, QUEUE};
 use crate::actors::log::{LogReader, LogWriter, ReadError, Uncertain};
 use crate::actors::orders::{Desk, Shard};
+use crate::actors::peers::book::Book;
+use crate::actors::peers::pins::Pins;
 use crate::actors::projector::{self, Projector, Waited};
 use crate::actors::seeds::{SeedKeeper, SeedStore};
 use crate::actors::services::{IN_FLIGHT, Services};
 use crate::actors::timers;
+use crate::actors::unavailable::Unavailable;
 use crate::actors::views::{Views, ViewsError};
 use crate::api::{self, App, HttpSettings};
+use crate::config::Trust;
 use crate::home::HomeLock;
 use crate::ports::{Clock, OsEntropy, SystemClock};
 use crate::quota::Quota;
@@ -52,6 +56,9 @@ pub enum StartError {
     /// The log.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The pins cannot be read from the log.
+    #[error("pins: {0}")]
+    Pins(Unavailable),
     /// The log is shorter than what was derived from it.
     #[error(
         "the read model {name} was made of {position} records and the log has {records}: the log has lost its end, \
@@ -122,6 +129,7 @@ impl Running {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let services = Arc::new(Services {
             node: identity,
+            peers: Book::read(&*log, config.peers.trust == Trust::Open).map_err(StartError::Pins)?,
             plugin: config.node.plugin.as_str().to_owned(),
             log,
             writer: writer.handle(),
@@ -149,6 +157,7 @@ impl Running {
         let app = App {
             desk,
             identities: Identities::new(services.clone()).start(),
+            pins: Pins::new(services.clone()).start(),
             queries,
             projector: projector.handle(),
             services: services.clone(),

@@ -1,6 +1,6 @@
 //! The port: what a log promises, whatever keeps it.
 
-use dta_events::record::{Aggregate, Effect, Record, Request, Stored};
+use dta_events::record::{Aggregate, AggregateKind, Effect, Record, Request, Stored};
 
 use super::store::EngineError;
 
@@ -19,6 +19,10 @@ pub trait LogReader: Send + Sync {
 
     /// The whole history of an aggregate, in version order from 1, refusals included; empty if it has none.
     fn load(&self, aggregate: &Aggregate) -> Result<Vec<Record>, ReadError>;
+
+    /// Every aggregate of a kind that has a history, in the order of their ids. Reads one index entry a record: for
+    /// kinds of which there are few.
+    fn aggregates(&self, kind: AggregateKind) -> Result<Vec<Aggregate>, ReadError>;
 
     /// The sequence of the record that took this claim.
     fn claim(&self, claim: &[u8; 32]) -> Result<Option<u64>, ReadError>;

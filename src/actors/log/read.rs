@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow::{Break, Continue};
 
-use dta_events::record::{Aggregate, Record};
+use dta_events::record::{Aggregate, AggregateKind, Record};
 
 use super::keys;
 use super::open::Log;
@@ -51,6 +51,22 @@ impl<S: Store, W: Send + Sync> LogReader for Log<S, W> {
             Ok(Continue(()))
         })?;
         Ok(records)
+    }
+
+    fn aggregates(&self, kind: AggregateKind) -> Result<Vec<Aggregate>, ReadError> {
+        let mut aggregates: Vec<Aggregate> = Vec::new();
+        let from = keys::aggregate_key(&Aggregate { kind, id: [0; 32] });
+        self.store.scan(Table::Aggregates, &from, &mut |key, _| {
+            let (found, _) = keys::split_aggregate(Table::Aggregates, key)?;
+            if found.kind != kind {
+                return Ok(Break(()));
+            }
+            if aggregates.last() != Some(&found) {
+                aggregates.push(found);
+            }
+            Ok(Continue(()))
+        })?;
+        Ok(aggregates)
     }
 
     fn claim(&self, claim: &[u8; 32]) -> Result<Option<u64>, ReadError> {

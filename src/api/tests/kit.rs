@@ -22,6 +22,8 @@ use crate::actors::crypto_pool::CryptoPool;
 use crate::actors::identities::Identities;
 use crate::actors::log::{LogReader, LogWriter};
 use crate::actors::orders::{Desk, Shard};
+use crate::actors::peers::book::Book;
+use crate::actors::peers::pins::Pins;
 use crate::actors::projector::Projector;
 use crate::actors::seeds::SeedKeeper;
 use crate::actors::services::Services;
@@ -82,6 +84,7 @@ impl Node {
         let writer = LogWriter::start(log.clone(), 64, 64, committed, |why| panic!("{why}")).unwrap();
         let services = Arc::new(Services {
             node: identity,
+            peers: Book::read(&*log, false).unwrap(),
             plugin: "milagro".into(),
             log,
             writer: writer.handle(),
@@ -99,6 +102,7 @@ impl Node {
         let app = App {
             desk: Arc::new(Desk::new(services.clone(), vec![shard])),
             identities: Identities::new(services.clone()).start(),
+            pins: Pins::new(services.clone()).start(),
             queries,
             projector: projector.handle(),
             services,
@@ -111,10 +115,12 @@ impl Node {
 
     /// Another face of this node, to serve.
     pub fn app(&self) -> App {
-        let App { desk, identities, queries, projector, services, node_type, http } = self.app.get_ref();
+        let App { desk, identities, pins, queries, projector, services, node_type, http } =
+            self.app.get_ref();
         App {
             desk: desk.clone(),
             identities: identities.clone(),
+            pins: pins.clone(),
             queries: queries.clone(),
             projector: projector.clone(),
             services: services.clone(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::{Context as _, bail, ensure};
+use dta_events::ids::peer_aggregate;
 use dta_events::order::{self, Order, Party, Step, StepAppended};
 use dta_events::record::{Aggregate, AggregateKind, Record};
 use dta_protocol::{Cid, Envelope, Kind};
@@ -94,6 +95,13 @@ impl Audit<'_> {
         for happened in all {
             match &happened {
                 Happened::Node(_) => {}
+                Happened::Peer(event) => {
+                    let (sequence, cid) = (record.sequence, *event.identity());
+                    let place = Place { sequence, reference: String::new(), what: "the pin of", cid };
+                    let known = self.books.world.identity(&cid).is_some();
+                    ensure!(record.aggregate == peer_aggregate(&cid), "{place}: stands in another's history");
+                    ensure!(known, "{place}: is not known by then");
+                }
                 Happened::Identity(event) => {
                     let place = Place {
                         sequence: record.sequence,

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use dta_events::identity::{self, Identity};
 use dta_events::node::Initialised;
 use dta_events::order::{self, Order, Stage};
+use dta_events::peer;
 use dta_events::record::{Aggregate, AggregateKind, Effect, NO_PREVIOUS, Record, Stored, hash_of};
 use dta_events::stored::StoredError;
 use dta_protocol::Cid;
@@ -26,6 +27,7 @@ pub(super) enum Happened {
     Node(Initialised),
     Identity(identity::Event),
     Order(order::Event),
+    Peer(peer::Event),
 }
 
 /// What has become of everything. Holds the state of every order and identity: some KiB each.
@@ -88,8 +90,9 @@ impl Happened {
             AggregateKind::Node => Initialised::from_stored(stored).map(Self::Node),
             AggregateKind::Identity => identity::Event::from_stored(stored).map(Self::Identity),
             AggregateKind::Order => order::Event::from_stored(stored).map(Self::Order),
+            AggregateKind::Peer => peer::Event::from_stored(stored).map(Self::Peer),
             // Reserved: nothing has been stored of these yet.
-            AggregateKind::Peer | AggregateKind::Seed => {
+            AggregateKind::Seed => {
                 Err(StoredError::Unknown { name: stored.name.clone(), schema: stored.schema })
             }
         }
@@ -100,7 +103,7 @@ impl World {
     /// What follows from one more event; for an order, how far it has come.
     pub(super) fn apply(&mut self, aggregate: &Aggregate, happened: &Happened) -> Option<Stage> {
         match happened {
-            Happened::Node(_) => None,
+            Happened::Node(_) | Happened::Peer(_) => None,
             Happened::Identity(event) => {
                 let identity = self.identities.entry(aggregate.id).or_default();
                 *identity = std::mem::take(identity).apply(event);

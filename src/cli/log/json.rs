@@ -2,6 +2,7 @@
 
 use dta_events::identity;
 use dta_events::order::{Accepted, Event, Order, Origin, Parties, Step, StepFacts};
+use dta_events::peer;
 use dta_events::record::{Effect, Stored};
 use dta_protocol::Cid;
 use serde_json::{Value, json};
@@ -105,6 +106,10 @@ fn decoded(happened: &Happened) -> Value {
             value
         }
         Happened::Order(event) => order_event(event),
+        Happened::Peer(peer::Event::Pinned { identity, url }) => {
+            json!({ "identity": identity.to_string(), "url": url })
+        }
+        Happened::Peer(peer::Event::Unpinned { identity }) => json!({ "identity": identity.to_string() }),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use dta_events::identity;
 use dta_events::order::{Event, Order, Origin, Party};
+use dta_events::peer;
 use dta_events::record::{AggregateKind, Effect, Record};
 use dta_protocol::name_is_plain;
 
@@ -44,6 +45,11 @@ fn event((happened, stage): &Told) -> String {
             format!("identity/learned {} {:?}", known.cid, plain(&known.name))
         }
         Happened::Order(event) => order_event(event),
+        Happened::Peer(peer::Event::Pinned { identity, url }) => {
+            let at = url.as_ref().map_or("without a URL".into(), |url| format!("at {}", plain(url)));
+            format!("peer/pinned {identity} {at}")
+        }
+        Happened::Peer(peer::Event::Unpinned { identity }) => format!("peer/unpinned {identity}"),
     };
     match stage {
         Some(stage) => format!("{what}, now {}", stage.as_str()),

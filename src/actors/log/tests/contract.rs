@@ -115,6 +115,10 @@ fn a_history_is_only_its_own(log: &dyn EventLog) {
     let versions = |aggregate| log.load(aggregate).unwrap().iter().map(|record| record.version).max();
     assert_eq!(ends.each_ref().map(versions), [Some(1), Some(2), Some(1), Some(1)]);
     assert_eq!(versions(&Aggregate { kind: AggregateKind::Seed, id: [0; 32] }), None);
+    let all = |kind| log.aggregates(kind).unwrap();
+    assert_eq!(all(AggregateKind::Order), [ends[1], Aggregate { id: above, ..ends[1] }, ends[2]]);
+    assert_eq!((all(AggregateKind::Identity), all(AggregateKind::Peer)), (vec![ends[0]], vec![ends[3]]));
+    assert!(all(AggregateKind::Node).is_empty() && all(AggregateKind::Seed).is_empty());
 }
 
 fn refusals_count_as_versions(log: &dyn EventLog) {
