@@ -5,15 +5,17 @@ mod digest;
 mod history;
 mod identities;
 mod orders;
+mod peers;
 mod projection;
 
 pub use digest::{Digest, advance, genesis};
 pub use history::{Entry, History, HistoryRow, history_prefix};
 pub use identities::{Identities, IdentityRow, identity_key, identity_ordinal_key};
 pub use orders::{OrderRow, Orders, order_key, order_ordinal_key, placed_key, reference_key};
+pub use peers::{PEER_PREFIX, PeerRow, Peers};
 pub use projection::{COUNT_KEY, Change, Projection, ProjectionError, Rows, decode_row};
 
 /// Every projection there is, by name.
-pub fn all() -> [&'static dyn Projection; 3] {
-    [&Orders, &Identities, &History]
+pub fn all() -> [&'static dyn Projection; 4] {
+    [&Orders, &Identities, &History, &Peers]
 }

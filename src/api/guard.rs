@@ -122,7 +122,7 @@ fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
 
 fn preflight() -> HttpResponse {
     HttpResponse::NoContent()
-        .insert_header((ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST"))
+        .insert_header((ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, DELETE"))
         .insert_header((ACCESS_CONTROL_ALLOW_HEADERS, "content-type, idempotency-key, traceparent"))
         .insert_header((ACCESS_CONTROL_MAX_AGE, "600"))
         .finish()

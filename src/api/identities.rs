@@ -1,4 +1,4 @@
-//! Identities: `POST /v1/identity`, `GET /v1/identity`, `GET /v1/identity/{cid}`.
+//! Identities: `POST /v1/identity`, `GET /v1/identity`, `GET /v1/identity/{cid}`, `GET /v1/identity/{cid}/document`.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -81,12 +81,28 @@ pub(super) async fn list(app: web::Data<App>, request: HttpRequest) -> Result<Ht
     Ok(HttpResponse::Ok().json(List { list: rows.into_iter().map(Identity::from).collect() }))
 }
 
+/// The media type of a block in DAG-CBOR.
+const DAG_CBOR: &str = "application/vnd.ipld.dag-cbor";
+
+/// `GET /v1/identity/{cid}/document`: the block itself, for the operators of other nodes to pin.
+pub(super) async fn document(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let known = app.services.known(&named(&request)?).await?.ok_or_else(unknown)?;
+    let block = known.document.envelope().block().to_vec();
+    Ok(HttpResponse::Ok().content_type(DAG_CBOR).body(block))
+}
+
+fn unknown() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "unknown-identity", "there is no such identity here")
+}
+
+/// What is no CID names no identity either.
+fn named(request: &HttpRequest) -> Result<Cid, ApiError> {
+    request.match_info().query("cid").parse().map_err(|_| unknown())
+}
+
 /// `GET /v1/identity/{cid}`
 pub(super) async fn one(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    let unknown =
-        || ApiError::new(StatusCode::NOT_FOUND, "unknown-identity", "there is no such identity here");
-    // What is no CID names no identity either.
-    let cid: Cid = request.match_info().query("cid").parse().map_err(|_| unknown())?;
+    let cid = named(&request)?;
     let row = app.query(move |views| views.identity(&cid)).await?.ok_or_else(unknown)?;
     Ok(HttpResponse::Ok().json(Identity::from(row)))
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! guard ── Host, Origin, CORS            posted ── a JSON body with its idempotency key and its trace
 //! json  ── fields by name                error  ── what a caller is told; refusal ── what the node's errors are as such
-//! status identities orders secret history chain ── one file a resource; paging, time ── how they count
+//! status identities peers orders secret history chain ── one file a resource; paging, time ── how they count
 //! ```
 
 mod chain;
@@ -14,6 +14,7 @@ mod identities;
 mod json;
 mod orders;
 mod paging;
+mod peers;
 mod posted;
 mod refusal;
 mod secret;
@@ -127,6 +128,9 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
             Some(web::post().to(identities::create)),
         ))
         .service(resource("/v1/identity/{cid}", Some(get().to(identities::one)), None))
+        .service(resource("/v1/identity/{cid}/document", Some(get().to(identities::document)), None))
+        .service(resource("/v1/peer", Some(get().to(peers::list)), Some(web::post().to(peers::pin))))
+        .service(taken_away("/v1/peer/{cid}", web::delete().to(peers::unpin)))
         .service(resource("/v1/order", Some(get().to(orders::list)), Some(web::post().to(orders::place))))
         .service(resource("/v1/order/secret", None, Some(web::post().to(secret::redeem))))
         .service(resource("/v1/order/{reference}", Some(get().to(orders::one)), None))
@@ -146,9 +150,17 @@ fn resource(path: &str, read: Option<Route>, write: Option<Route>) -> Resource {
         (Some(_), None) => "GET, HEAD",
         _ => "POST",
     };
-    let routes = read.into_iter().chain(write);
+    only(path, read.into_iter().chain(write), allow)
+}
+
+/// A resource that is only deleted.
+fn taken_away(path: &str, delete: Route) -> Resource {
+    only(path, [delete], "DELETE")
+}
+
+fn only(path: &str, routes: impl IntoIterator<Item = Route>, allow: &'static str) -> Resource {
     let other = web::to(move || async move { error::method_not_allowed(allow) });
-    routes.fold(web::resource(path), Resource::route).default_service(other)
+    routes.into_iter().fold(web::resource(path), Resource::route).default_service(other)
 }
 
 /// Serves the API on a listener that is bound already; the server runs when it is awaited or spawned. Signals are the

@@ -1,5 +1,6 @@
 //! A command as it is posted: one JSON object, whoever sends it, and under which idempotency key and trace.
 
+use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -33,6 +34,21 @@ pub(super) struct Posted {
     pub(super) caller: Caller,
 }
 
+/// A command that is all in its method and path.
+pub(super) struct Bare {
+    /// Who sends it.
+    pub(super) caller: Caller,
+}
+
+impl FromRequest for Bare {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(caller_of(request, &[]).map(|caller| Self { caller }))
+    }
+}
+
 impl FromRequest for Posted {
     type Error = ApiError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
@@ -40,23 +56,26 @@ impl FromRequest for Posted {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (payload, request) = (web::Payload::from_request(request, payload), request.clone());
         Box::pin(async move {
-            let app = request.app_data::<web::Data<App>>().ok_or_else(ApiError::stopping)?;
             is_json(request.headers())?;
             is_short_enough(request.headers())?;
             let body = tokio::time::timeout(BODY_TIMEOUT, read(payload)).await.map_err(|_| {
                 let text = format!("body: did not come within {} s", BODY_TIMEOUT.as_secs());
                 ApiError::new(StatusCode::REQUEST_TIMEOUT, "body-timeout", text)
             })??;
-            let request = (request.method().as_str(), request.path(), request.headers());
-            let (method, path, headers) = request;
-            let caller = Caller {
-                by: BY.to_owned(),
-                trace_id: trace_of(headers).unwrap_or_else(|| app.services.random()),
-                request: request_of(method, path, headers, &body)?,
-            };
+            let caller = caller_of(&request, &body)?;
             Ok(Self { fields: contain(|| Fields::read(&body)).map_err(ApiError::internal)??, caller })
         })
     }
+}
+
+fn caller_of(request: &HttpRequest, body: &[u8]) -> Result<Caller, ApiError> {
+    let app = request.app_data::<web::Data<App>>().ok_or_else(ApiError::stopping)?;
+    let (method, path, headers) = (request.method().as_str(), request.path(), request.headers());
+    Ok(Caller {
+        by: BY.to_owned(),
+        trace_id: trace_of(headers).unwrap_or_else(|| app.services.random()),
+        request: request_of(method, path, headers, body)?,
+    })
 }
 
 async fn read(payload: <web::Payload as FromRequest>::Future) -> Result<web::Bytes, ApiError> {

@@ -1,12 +1,13 @@
 //! What the node's errors are in HTTP: every one of them, in one table a kind.
 
 use actix_web::http::StatusCode;
-use dta_events::{identity, order};
+use dta_events::{identity, order, peer};
 
 use super::error::ApiError;
 use crate::actors::identities::IdentityError;
 use crate::actors::log::{NotWritten, ReadError};
 use crate::actors::orders::OrderError;
+use crate::actors::peers::pins::PinError;
 use crate::actors::seeds::SeedError;
 use crate::actors::unavailable::Unavailable;
 use crate::actors::views::ViewsError;
@@ -30,6 +31,18 @@ impl From<IdentityError> for ApiError {
             IdentityError::Rejected(rejection) => rejection.into(),
             IdentityError::OtherRequest => other_request(),
             IdentityError::Unavailable(why) => why.into(),
+        }
+    }
+}
+
+impl From<PinError> for ApiError {
+    fn from(error: PinError) -> Self {
+        match error {
+            PinError::Rejected(rejection) => rejection.into(),
+            PinError::Recorded { rejection, sequence } => ApiError::from(rejection).recorded(sequence),
+            PinError::Document(error) => error.into(),
+            PinError::OtherRequest => other_request(),
+            PinError::Unavailable(why) => why.into(),
         }
     }
 }
@@ -83,6 +96,18 @@ impl From<identity::Rejection> for ApiError {
             R::Exists | R::KeyTaken => StatusCode::CONFLICT,
             R::NameLength { .. } | R::NameCharacter => StatusCode::UNPROCESSABLE_ENTITY,
             R::NotAsPrepared => return ApiError::internal(rejection),
+        };
+        ApiError::new(status, rejection.code(), rejection.to_string())
+    }
+}
+
+impl From<peer::Rejection> for ApiError {
+    fn from(rejection: peer::Rejection) -> Self {
+        use peer::Rejection as R;
+        let status = match &rejection {
+            R::UnknownIdentity(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            R::HostedHere(_) => StatusCode::CONFLICT,
+            R::NotPinned(_) => StatusCode::NOT_FOUND,
         };
         ApiError::new(status, rejection.code(), rejection.to_string())
     }

@@ -4,5 +4,6 @@ mod bounds;
 mod chance;
 mod kit;
 mod lifecycle;
+mod peers;
 mod refused;
 mod wire;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dta_projections::{
-    COUNT_KEY, History, HistoryRow, Identities, IdentityRow, OrderRow, Orders, Projection, Rows,
-    history_prefix, identity_key, identity_ordinal_key, order_key, order_ordinal_key, placed_key,
-    reference_key,
+    COUNT_KEY, History, HistoryRow, Identities, IdentityRow, OrderRow, Orders, PEER_PREFIX, PeerRow, Peers,
+    Projection, Rows, history_prefix, identity_key, identity_ordinal_key, order_key, order_ordinal_key,
+    placed_key, reference_key,
 };
 use dta_protocol::Cid;
 use serde::de::DeserializeOwned;
@@ -121,6 +121,33 @@ impl Queries {
                 let identity = reader.row::<Cid>(&identity_ordinal_key(n))?;
                 followed(reader, identity.map(|identity| identity_key(&identity)))
             })
+        })
+    }
+
+    /// A page of the pins in the order in which they were set, or against it, as [`Queries::orders`]; each with the name
+    /// in its identity. There are as many as an operator sets: each call reads all of them.
+    pub fn peers(
+        &self,
+        page: u64,
+        per_page: u64,
+        ascending: bool,
+    ) -> Result<Vec<(PeerRow, String)>, ViewsError> {
+        let mut peers: Vec<PeerRow> = self
+            .database
+            .read(&Peers, |reader| reader.scan(PEER_PREFIX).map(|row| reader.decode(&row?.1)).collect())?;
+        peers.sort_by_key(|peer| peer.since);
+        if !ascending {
+            peers.reverse();
+        }
+        let per_page = usize::try_from(per_page.min(PAGE_ROWS_MAX)).unwrap_or(usize::MAX);
+        let first = usize::try_from(page).unwrap_or(usize::MAX).saturating_mul(per_page);
+        self.database.read(&Identities, |reader| {
+            let named = |peer: PeerRow| {
+                let identity = reader.row::<IdentityRow>(&identity_key(&peer.identity))?;
+                // The identities may be behind the pins for a moment.
+                Ok((peer, identity.map(|identity| identity.known.name).unwrap_or_default()))
+            };
+            peers.into_iter().skip(first).take(per_page).map(named).collect()
         })
     }
 

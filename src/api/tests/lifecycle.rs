@@ -38,7 +38,7 @@ async fn a_status_has_the_names_that_clients_know() {
     assert_eq!(status["custody"], json!({ "state": "ready", "seeds": 0 }));
     let names: Vec<_> =
         status["projections"].as_array().unwrap().iter().map(|one| text(&one["name"])).collect();
-    assert_eq!(names, ["orders", "identities", "history"]);
+    assert_eq!(names, ["orders", "identities", "history", "peers"]);
     assert_eq!(text(&status["projections"][0]["digest"]).len(), 64);
     assert_eq!(api.get("/v1/ready").await.ok(), json!({ "ready": true }));
     let head = api.send(got("/v1/status").method(actix_web::http::Method::HEAD)).await;

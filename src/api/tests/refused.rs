@@ -24,6 +24,9 @@ async fn routes_and_methods() {
         ("/v1/ready", "GET, HEAD"),
         ("/v1/identity", "GET, HEAD, POST"),
         ("/v1/identity/x", "GET, HEAD"),
+        ("/v1/identity/x/document", "GET, HEAD"),
+        ("/v1/peer", "GET, HEAD, POST"),
+        ("/v1/peer/x", "DELETE"),
         ("/v1/order", "GET, HEAD, POST"),
         ("/v1/order/secret", "POST"),
         ("/v1/order/x", "GET, HEAD"),
@@ -56,6 +59,8 @@ async fn routes_and_methods() {
         ("/v1/identity/x".into(), "unknown-identity"),
         ("/v1/identity/%00%ff".into(), "unknown-identity"),
         (format!("/v1/identity/{cid}"), "unknown-identity"),
+        ("/v1/identity/x/document".into(), "unknown-identity"),
+        (format!("/v1/identity/{cid}/document"), "unknown-identity"),
         ("/v1/order/x".into(), "unknown-order"),
         ("/v1/order/%2e%2e%2fstatus".into(), "unknown-order"),
         ("/v1/order/018b2f19-e79e-7d6a-a56d-29feb6211b04".into(), "unknown-order"),
@@ -83,7 +88,7 @@ async fn bodies() {
         format!("{body}{}", " ".repeat(bytes - body.len()))
     };
     assert_eq!(api.send(posted("/v1/identity", padded(BODY_BYTES_MAX))).await.status, 200);
-    for path in ["/v1/identity", "/v1/order", "/v1/order/secret"] {
+    for path in ["/v1/identity", "/v1/peer", "/v1/order", "/v1/order/secret"] {
         let large = api.send(posted(path, padded(BODY_BYTES_MAX + 1))).await;
         assert_eq!(large.refused("65536"), (413, "body-too-large".into()));
         for body in [
@@ -267,7 +272,7 @@ async fn foreign_hosts_and_pages_get_nothing() {
     let preflight = api.send(preflight.insert_header(("access-control-request-method", "POST"))).await;
     assert_eq!(preflight.status, 204);
     assert_eq!(preflight.header("access-control-allow-origin"), Some("https://wallet.example"));
-    assert_eq!(preflight.header("access-control-allow-methods"), Some("GET, HEAD, POST"));
+    assert_eq!(preflight.header("access-control-allow-methods"), Some("GET, HEAD, POST, DELETE"));
     assert!(preflight.header("access-control-allow-headers").unwrap().contains("content-type"));
     assert_eq!(preflight.header("access-control-allow-credentials"), None);
     let answer = api.send(got("/v1/status").insert_header(wallet)).await;

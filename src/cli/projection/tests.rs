@@ -104,7 +104,7 @@ fn a_name_that_is_none_is_refused_before_anything_else() {
     let before = all_bytes(&open_views(&home));
     for names in [vec!["prices".into()], vec!["orders".into(), "Orders".into()], vec![String::new()]] {
         let refused = message(rebuild(&home, &names));
-        assert!(refused.ends_with("(there are orders, identities, history)"), "{refused}");
+        assert!(refused.ends_with("(there are orders, identities, history, peers)"), "{refused}");
     }
     assert_eq!(all_bytes(&open_views(&home)), before);
     assert_eq!(open_views(&home).queries().standing("orders").unwrap().unwrap().generation, 1);

@@ -8,7 +8,7 @@ use super::rebuild::Garbled;
 use super::*;
 
 fn act() -> impl Strategy<Value = Act> {
-    (0..15u8, 0..4u8).prop_map(|(act, n)| match act {
+    (0..18u8, 0..4u8).prop_map(|(act, n)| match act {
         0 => Act::Placed(n),
         1 => Act::Pending(n),
         2 => Act::Committed(n),
@@ -23,6 +23,8 @@ fn act() -> impl Strategy<Value = Act> {
         11 => Act::Equivocated(n),
         12 => Act::RetentionEnded(n),
         13 => Act::Nothing(n),
+        14 | 15 => Act::Pinned(n, u16::from(act % 2)),
+        16 => Act::Unpinned(n),
         _ => Act::Committed(n),
     })
 }

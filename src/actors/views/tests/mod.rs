@@ -8,13 +8,13 @@ pub(crate) mod rebuild;
 use std::sync::Arc;
 
 use dta_events::identity::{self, Known};
-use dta_events::ids::{identity_aggregate, node_aggregate, order_aggregate};
+use dta_events::ids::{identity_aggregate, node_aggregate, order_aggregate, peer_aggregate};
 use dta_events::node::{INITIALISED, Initialised};
 use dta_events::order::{
     self, ClosedCode, DisputeCode, Hosts, Order, Origin, Parties, Step, StepAppended, StepFacts, Terms,
 };
-use dta_events::record::{Aggregate, Effect, Record, Stored};
-use dta_events::{Rules, replay_order};
+use dta_events::record::{Aggregate, AggregateKind, Effect, Record, Stored};
+use dta_events::{Rules, peer, replay_order};
 use dta_projections::{Change, Projection, ProjectionError, Rows};
 use dta_protocol::{Cid, Codec};
 use rocksdb::IteratorMode;
@@ -59,6 +59,9 @@ pub(crate) enum Act {
     RetentionEnded(u8),
     /// A record without events.
     Nothing(u8),
+    /// The nth identity, with its number as its port; without a URL if it is 0.
+    Pinned(u8, u16),
+    Unpinned(u8),
 }
 
 /// The entropy of a log; logs of different seeds share no record.
@@ -193,7 +196,16 @@ fn effect(act: Act, time_ms: u64) -> (Aggregate, Effect) {
             of(n, vec![order::Event::RetentionEnded { secret: cid("secret"), at_ms: time_ms }])
         }
         Act::Nothing(n) => of(n, vec![]),
+        Act::Pinned(n, port) => {
+            let url = (port > 0).then(|| format!("http://127.0.0.1:{port}"));
+            pin(peer::Event::Pinned { identity: identity_event(n).known().cid, url })
+        }
+        Act::Unpinned(n) => pin(peer::Event::Unpinned { identity: identity_event(n).known().cid }),
     }
+}
+
+fn pin(event: peer::Event) -> (Aggregate, Effect) {
+    (peer_aggregate(event.identity()), Effect::Events(vec![event.to_stored().unwrap()]))
 }
 
 fn placed(n: u8) -> StepFacts {

@@ -1,6 +1,6 @@
 //! What an opening finds: nothing, other code's rows, another log's, what a crash left, damage.
 
-use dta_projections::{History, Identities, Orders, all};
+use dta_projections::{History, Identities, Orders, Peers, all};
 
 use super::*;
 
@@ -33,7 +33,7 @@ fn another_schema_begins_anew_and_alone() {
     let folder = filled(&log);
     for schema in [2, 1] {
         let stand = Stand { for_: &Orders, schema, halts_at: None }.leak();
-        let views = Views::open(folder.path(), &[stand, &Identities, &History]).unwrap();
+        let views = Views::open(folder.path(), &[stand, &Identities, &History, &Peers]).unwrap();
         assert_eq!(position(&views, "orders"), 0, "schema {schema}");
         assert_eq!(position(&views, "history"), log.head().unwrap().count);
         catch_up(&views, &log);
@@ -45,7 +45,7 @@ fn another_schema_begins_anew_and_alone() {
     let bytes_of = |path| all_bytes(&Views::open(path, &all()).unwrap());
     assert_eq!(bytes_of(folder.path()), bytes_of(fresh.path()));
     let families = rocksdb::DB::list_cf(&rocksdb::Options::default(), folder.path()).unwrap();
-    assert_eq!(families, ["default", "meta", "identities.1", "history.1", "orders.3"]);
+    assert_eq!(families, ["default", "meta", "identities.1", "history.1", "peers.1", "orders.3"]);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn another_log_is_told_and_begins_anew() {
         let folder = filled(&log);
         let views = Views::open(folder.path(), &all()).unwrap();
         assert!(views.reconcile(&log).unwrap().is_empty());
-        assert_eq!(views.reconcile(wrong).unwrap(), ["orders", "identities", "history"], "{why}");
+        assert_eq!(views.reconcile(wrong).unwrap(), ["orders", "identities", "history", "peers"], "{why}");
         catch_up(&views, wrong);
         let right = filled(wrong);
         let right = Views::open(right.path(), &all()).unwrap();
@@ -89,7 +89,7 @@ fn what_a_crash_left_of_a_rebuild_goes() {
     assert_eq!(all_bytes(&views), before);
     drop(views);
     let families = rocksdb::DB::list_cf(&rocksdb::Options::default(), folder.path()).unwrap();
-    assert_eq!(families, ["default", "meta", "orders.1", "identities.1", "history.1"]);
+    assert_eq!(families, ["default", "meta", "orders.1", "identities.1", "history.1", "peers.1"]);
 }
 
 #[test]

@@ -48,6 +48,27 @@ fn identities_are_found_and_listed() {
 }
 
 #[test]
+fn pins_are_listed_as_they_were_set_with_the_names_of_the_identities() {
+    use Act::{Identity, Pinned, Unpinned};
+    let acts =
+        [Identity(0), Identity(1), Pinned(1, 7), Pinned(0, 0), Pinned(2, 0), Pinned(1, 8), Unpinned(2)];
+    let (_folder, views) = views(&acts);
+    let queries = views.queries();
+    let told = |page, per_page, ascending| -> Vec<(String, Option<String>, u64)> {
+        let rows = queries.peers(page, per_page, ascending).unwrap();
+        rows.into_iter().map(|(row, name)| (name, row.url, row.since)).collect()
+    };
+    let first = ("node 1".to_owned(), Some("http://127.0.0.1:8".to_owned()), 2);
+    let second = ("node 0".to_owned(), None, 3);
+    assert_eq!(told(0, 10, true), [first.clone(), second.clone()]);
+    assert_eq!(told(0, u64::MAX, false), [second.clone(), first]);
+    assert_eq!(told(0, 1, false), [second]);
+    assert!(
+        told(2, 1, false).is_empty() && told(u64::MAX, 1, true).is_empty() && told(0, 0, true).is_empty()
+    );
+}
+
+#[test]
 fn pages_are_cut_by_ordinal() {
     let acts: Vec<Act> = (0..23).map(Act::Placed).chain((0..23).rev().map(Act::Committed)).collect();
     let (_folder, views) = views(&acts);

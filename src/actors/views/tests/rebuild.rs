@@ -118,6 +118,10 @@ impl<L: Deref<Target: LogReader> + Send + Sync> LogReader for Garbled<L> {
         Err(unasked())
     }
 
+    fn aggregates(&self, _: AggregateKind) -> Result<Vec<Aggregate>, ReadError> {
+        Err(unasked())
+    }
+
     fn claim(&self, _: &[u8; 32]) -> Result<Option<u64>, ReadError> {
         Err(unasked())
     }

@@ -1,0 +1,130 @@
+//! Whom this node's operator trusts: `POST /v1/peer`, `GET /v1/peer`, `DELETE /v1/peer/{cid}`.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use dta_projections::PeerRow;
+use dta_protocol::{Cid, Identity};
+use serde::Serialize;
+
+use super::App;
+use super::error::ApiError;
+use super::json::Fields;
+use super::paging::page_of;
+use super::posted::{Bare, Posted};
+use crate::actors::crypto_pool::Priority;
+use crate::actors::peers::pins::{Granted, Tell, Wish};
+use crate::actors::peers::url::{PeerUrl, PeerUrlError};
+use crate::actors::services::Caller;
+use crate::actors::unavailable::Unavailable;
+use crate::contain::contain;
+
+#[derive(Serialize)]
+struct Named {
+    #[serde(rename = "idDocumentCID")]
+    cid: String,
+}
+
+#[derive(Serialize)]
+struct List {
+    #[serde(rename = "peerList")]
+    list: Vec<Peer>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Peer {
+    #[serde(rename = "idDocumentCID")]
+    cid: String,
+    /// What the identity calls itself.
+    #[serde(rename = "authenticationReference")]
+    name: String,
+    /// Where its node serves peer calls; absent if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    /// Unix seconds.
+    pinned_at: u64,
+}
+
+/// `POST /v1/peer`: pins an identity by its CID, or by its document, which makes it known here.
+pub(super) async fn pin(app: web::Data<App>, posted: Posted) -> Result<HttpResponse, ApiError> {
+    let Posted { mut fields, caller } = posted;
+    let url = url_of(&mut fields)?;
+    let named = fields.cid("idDocumentCID")?;
+    let document = fields.text("document")?.filter(|text| !text.is_empty());
+    let wish = match (document, named) {
+        (Some(document), named) => {
+            let document = verified(&app, document).await?;
+            if named.is_some_and(|named| named != document.cid()) {
+                let text = format!("document: is not the one of idDocumentCID but {}", document.cid());
+                return Err(ApiError::invalid("document-mismatch", text));
+            }
+            Wish::PinDocument(Box::new(document), url)
+        }
+        (None, Some(named)) => Wish::Pin(named, url),
+        (None, None) => {
+            let text = "idDocumentCID: must not be empty, unless there is a document";
+            return Err(ApiError::invalid("field-missing", text));
+        }
+    };
+    granted(app, wish, caller).await
+}
+
+/// `DELETE /v1/peer/{cid}`
+pub(super) async fn unpin(
+    app: web::Data<App>,
+    request: HttpRequest,
+    bare: Bare,
+) -> Result<HttpResponse, ApiError> {
+    // What is no CID is not pinned either.
+    let cid: Cid = request.match_info().query("cid").parse().map_err(|_| {
+        ApiError::new(StatusCode::NOT_FOUND, "not-pinned", "there is no such identity among the pinned")
+    })?;
+    granted(app, Wish::Unpin(cid), bare.caller).await
+}
+
+/// `GET /v1/peer?page&perPage&sortBy`
+pub(super) async fn list(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let page = page_of(&request)?;
+    let rows = app.query(move |views| views.peers(page.page, page.per_page, page.ascending)).await?;
+    let peer = |(row, name): (PeerRow, String)| Peer {
+        cid: row.identity.to_string(),
+        name,
+        url: row.url,
+        pinned_at: row.since_ms / 1_000,
+    };
+    Ok(HttpResponse::Ok().json(List { list: rows.into_iter().map(peer).collect() }))
+}
+
+async fn granted(app: web::Data<App>, wish: Wish, caller: Caller) -> Result<HttpResponse, ApiError> {
+    let permit = app.services.permit()?;
+    let told = app.pins.send(Tell { wish, caller, permit }).await.map_err(|_| ApiError::stopping())?;
+    let Granted { identity, sequence } = app.settled(told).await?;
+    let mut answer = app.answer(StatusCode::OK, sequence).await;
+    Ok(answer.json(Named { cid: identity.to_string() }))
+}
+
+fn url_of(fields: &mut Fields) -> Result<Option<PeerUrl>, ApiError> {
+    let Some(text) = fields.text("url")?.filter(|text| !text.is_empty()) else { return Ok(None) };
+    text.parse().map(Some).map_err(|error: PeerUrlError| ApiError::invalid(error.code(), error.to_string()))
+}
+
+/// The identity in a document as it is posted; a few milliseconds of arithmetic on bytes from outside.
+async fn verified(app: &App, text: String) -> Result<Identity, ApiError> {
+    let block = block_of(&text)?;
+    let verified = move || contain(|| Identity::decode(&block));
+    let decoded =
+        app.services.crypto.run(Priority::Interactive, verified).await.map_err(Unavailable::from)?;
+    decoded
+        .map_err(ApiError::internal)?
+        .map_err(|error| ApiError::invalid(error.code(), format!("document: {error}")))
+}
+
+/// In hex or in base64 (RFC 4648, section 4). No document is both: its first byte is a2, and base64 of that is `o`.
+fn block_of(text: &str) -> Result<Vec<u8>, ApiError> {
+    hex::decode(text).or_else(|_| STANDARD.decode(text)).map_err(|_| {
+        let text = "document: must be the bytes of an identity's block in hex or base64";
+        ApiError::invalid("field-document", text)
+    })
+}
