@@ -12,6 +12,7 @@ use super::crypto_pool::{CryptoPool, Priority};
 use super::keyring::{Keyring, Known};
 use super::log::{Append, EventLog, LogHandle};
 use super::peers::book::Book;
+use super::peers::Incoming;
 use super::seeds::SeedKeeper;
 use super::unavailable::Unavailable;
 use crate::ports::{Clock, Entropy};
@@ -43,6 +44,8 @@ pub struct Services {
     pub refusals: Quota,
     /// Commands under way, on orders and identities.
     pub in_flight: Arc<Semaphore>,
+    /// What is remembered of calls by other nodes.
+    pub incoming: Incoming,
     /// Random bytes.
     pub entropy: Mutex<Box<dyn Entropy + Send>>,
 }

@@ -14,10 +14,8 @@ use super::App;
 use super::error::ApiError;
 use super::orders::order_named;
 use crate::actors::log::LogReader;
+use crate::actors::peers::client::CAR;
 use crate::actors::unavailable::Unavailable;
-
-/// The media type of a CAR.
-const CAR: &str = "application/vnd.ipld.car";
 
 /// `GET /v1/order/{reference}/chain`. The root is the order's newest step: links lead from it to all the others.
 pub(super) async fn chain(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, ApiError> {

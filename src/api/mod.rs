@@ -3,6 +3,7 @@
 //! ```text
 //! guard ── Host, Origin, CORS            posted ── a JSON body with its idempotency key and its trace
 //! json  ── fields by name                error  ── what a caller is told; refusal ── what the node's errors are as such
+//! peer_call ── a signed call of another node, and the answer it gets
 //! status identities peers orders secret history chain ── one file a resource; paging, time ── how they count
 //! ```
 
@@ -15,6 +16,7 @@ mod json;
 mod orders;
 mod paging;
 mod peers;
+pub mod peer_call;
 mod posted;
 mod refusal;
 mod secret;

@@ -57,11 +57,7 @@ impl FromRequest for Posted {
         let (payload, request) = (web::Payload::from_request(request, payload), request.clone());
         Box::pin(async move {
             is_json(request.headers())?;
-            is_short_enough(request.headers())?;
-            let body = tokio::time::timeout(BODY_TIMEOUT, read(payload)).await.map_err(|_| {
-                let text = format!("body: did not come within {} s", BODY_TIMEOUT.as_secs());
-                ApiError::new(StatusCode::REQUEST_TIMEOUT, "body-timeout", text)
-            })??;
+            let body = read(payload, request.headers(), BODY_BYTES_MAX).await?;
             let caller = caller_of(&request, &body)?;
             Ok(Self { fields: contain(|| Fields::read(&body)).map_err(ApiError::internal)??, caller })
         })
@@ -78,26 +74,37 @@ fn caller_of(request: &HttpRequest, body: &[u8]) -> Result<Caller, ApiError> {
     })
 }
 
-async fn read(payload: <web::Payload as FromRequest>::Future) -> Result<web::Bytes, ApiError> {
+/// Reads a body of at most `bytes_max`, within 10 s.
+///
+/// # Errors
+/// 413 `body-too-large`, 408 `body-timeout`, 400 `body-incomplete`.
+pub(super) async fn read(
+    payload: <web::Payload as FromRequest>::Future,
+    headers: &HeaderMap,
+    bytes_max: usize,
+) -> Result<web::Bytes, ApiError> {
+    let too_large = || {
+        let text = format!("body: at most {bytes_max} bytes");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", text)
+    };
+    // A body that is announced as too long is not waited for.
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|bytes| bytes > bytes_max) {
+        return Err(too_large());
+    }
     let payload = payload.await.map_err(ApiError::internal)?;
-    match payload.to_bytes_limited(BODY_BYTES_MAX).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(error)) => {
+    let body = tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(bytes_max)).await;
+    match body {
+        Ok(Ok(Ok(body))) => Ok(body),
+        Ok(Ok(Err(error))) => {
             Err(ApiError::new(StatusCode::BAD_REQUEST, "body-incomplete", format!("body: {error}")))
         }
-        Err(_) => Err(too_large()),
+        Ok(Err(_)) => Err(too_large()),
+        Err(_) => {
+            let text = format!("body: did not come within {} s", BODY_TIMEOUT.as_secs());
+            Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body-timeout", text))
+        }
     }
-}
-
-/// A body that is announced as too long is not waited for.
-fn is_short_enough(headers: &HeaderMap) -> Result<(), ApiError> {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|bytes| bytes > BODY_BYTES_MAX) { Err(too_large()) } else { Ok(()) }
-}
-
-fn too_large() -> ApiError {
-    let text = format!("body: at most {BODY_BYTES_MAX} bytes");
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", text)
 }
 
 /// `application/json`, with no charset or UTF-8. A page can send anything else across origins without being asked.

@@ -8,6 +8,7 @@ use crate::actors::identities::IdentityError;
 use crate::actors::log::{NotWritten, ReadError};
 use crate::actors::orders::OrderError;
 use crate::actors::peers::pins::PinError;
+use crate::actors::peers::PeerCallError;
 use crate::actors::seeds::SeedError;
 use crate::actors::unavailable::Unavailable;
 use crate::actors::views::ViewsError;
@@ -144,6 +145,30 @@ fn custody(error: &SeedError, text: String) -> ApiError {
             tracing::error!(code = error.code(), %text, "custody needs its operator");
             ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.code(), text)
         }
+    }
+}
+
+impl From<PeerCallError> for ApiError {
+    fn from(error: PeerCallError) -> Self {
+        use PeerCallError as E;
+        let status = match &error {
+            // Sent again with another nonce, or once the clocks agree, it may be taken.
+            E::Created { .. } | E::Forgotten { .. } | E::Replayed | E::Digest | E::Signature => {
+                StatusCode::UNAUTHORIZED
+            }
+            E::Full { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            E::Missing(_)
+            | E::Doubled(_)
+            | E::TooLong { .. }
+            | E::NotCanonical(_)
+            | E::Member { .. }
+            | E::Value { .. }
+            | E::Components
+            | E::Parameters
+            | E::Parameter { .. }
+            | E::OtherSigner(_) => StatusCode::BAD_REQUEST,
+        };
+        ApiError::new(status, error.code(), error.to_string())
     }
 }
 

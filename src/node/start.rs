@@ -19,6 +19,7 @@ use crate::actors::log::{LogReader, LogWriter, ReadError, Uncertain};
 use crate::actors::orders::{Desk, Shard};
 use crate::actors::peers::book::Book;
 use crate::actors::peers::pins::Pins;
+use crate::actors::peers::Incoming;
 use crate::actors::projector::{self, Projector, Waited};
 use crate::actors::seeds::{SeedKeeper, SeedStore};
 use crate::actors::services::{IN_FLIGHT, Services};
@@ -137,6 +138,7 @@ impl Running {
             seeds: SeedKeeper::start(Box::new(seeds), Box::new(OsEntropy), SEED_QUEUE)?,
             keyring: Arc::new(keyring),
             clock_watch: Arc::new(ClockWatch::new(&*clock, config.clock.trusted_after_ms)),
+            incoming: Incoming::new(&*clock),
             clock,
             refusals: Quota::new(config.refusals.burst, config.refusals.refill_every_ms),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT as usize)),

@@ -56,6 +56,13 @@ impl PeerUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The URL of a target (path and query, from its slash on), if no character of the target would be sent otherwise
+    /// than it is written.
+    pub(super) fn join(&self, target: &str) -> Option<Url> {
+        let text = format!("{}{target}", self.0);
+        Url::parse(&text).ok().filter(|url| target.starts_with('/') && url.as_str() == text)
+    }
 }
 
 impl FromStr for PeerUrl {

@@ -24,6 +24,7 @@ use crate::actors::log::{LogReader, LogWriter};
 use crate::actors::orders::{Desk, Shard};
 use crate::actors::peers::book::Book;
 use crate::actors::peers::pins::Pins;
+use crate::actors::peers::Incoming;
 use crate::actors::projector::Projector;
 use crate::actors::seeds::SeedKeeper;
 use crate::actors::services::Services;
@@ -92,6 +93,7 @@ impl Node {
             seeds: SeedKeeper::start(Box::new(seeds), Box::new(OsEntropy), 64).unwrap(),
             keyring: Arc::new(keyring),
             clock_watch: Arc::new(ClockWatch::new(&*clock, 0)),
+            incoming: Incoming::new(&*clock),
             clock: clock.clone(),
             refusals: Quota::new(1_000, 1),
             in_flight: Arc::new(tokio::sync::Semaphore::new(crate::actors::services::IN_FLIGHT as usize)),

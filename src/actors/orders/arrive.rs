@@ -1,0 +1,166 @@
+//! Steps from another node: whose call it is, what they say, whether the rules take them, and what the caller is answered.
+
+use dta_events::order::{Command, Event, Order, Party, Rejection};
+use dta_protocol::{Cid, Kind};
+
+use super::arrival::Arrival;
+use super::believe::{Believed, Believer};
+use super::course::{Cause, Course};
+use super::error::OrderError;
+use super::message::Stands;
+use super::parcel;
+use super::work::Private;
+use crate::actors::identities::IdentityError;
+
+/// What the sender of steps is answered.
+pub struct Arrived {
+    /// What stands after the sender's step, or that step if nothing does: a CAR.
+    pub car: Vec<u8>,
+    /// The newest record behind this answer.
+    pub sequence: Option<u64>,
+}
+
+impl Course<'_> {
+    /// Takes steps that another node sent, does what follows from them, and answers with what came of it.
+    pub(super) async fn arrive(&mut self, arrival: Arrival) -> Result<Arrived, OrderError> {
+        if let Err(error) = self.accept(&arrival).await {
+            return self.overtaken(&arrival, error).await;
+        }
+        self.follow().await?;
+        self.answer_to(&arrival).await
+    }
+
+    /// As [`Course::arrive`], of steps that answer a call of ours or were fetched.
+    pub(super) async fn take(&mut self, arrival: Arrival) -> Result<Stands, OrderError> {
+        self.accept(&arrival).await?;
+        self.follow().await?;
+        self.stands()
+    }
+
+    /// What stands instead of steps that were refused because the order has moved on.
+    async fn overtaken(&mut self, arrival: &Arrival, error: OrderError) -> Result<Arrived, OrderError> {
+        let rejection = match &error {
+            OrderError::Rejected(rejection) | OrderError::Recorded { rejection, .. } => rejection,
+            _ => return Err(error),
+        };
+        let late = matches!(
+            rejection,
+            Rejection::WrongPrevious
+                | Rejection::Closed(_)
+                | Rejection::OutOfState { .. }
+                | Rejection::Expired { .. }
+        );
+        let previous = arrival.root().and_then(|root| root.statement().previous);
+        let order = self.order()?;
+        let known = |cid: &Cid| order.steps.iter().position(|accepted| accepted.step.cid == *cid);
+        let moved_on = previous.and_then(|cid| known(&cid)).is_some_and(|at| at + 1 < order.steps.len());
+        if late && moved_on { self.answer_to(arrival).await } else { Err(error) }
+    }
+
+    async fn accept(&mut self, arrival: &Arrival) -> Result<(), OrderError> {
+        let services = self.services;
+        let mut believer = Believer::new(services, arrival);
+        self.admit(arrival, &mut believer).await?;
+        self.from = Some(arrival.from.cid());
+        let mut order = self.order()?.clone();
+        let mut steps = Vec::new();
+        let mut unbelieved = believer.disclose().await.err();
+        for envelope in &arrival.steps {
+            let cid = envelope.cid();
+            if order.steps.iter().chain(&order.pending).any(|accepted| accepted.step.cid == cid) {
+                continue;
+            }
+            if unbelieved.is_some() {
+                break;
+            }
+            let Believed { step, blocks } = match believer.believe(&order, envelope).await {
+                Ok(believed) => believed,
+                Err(error) => {
+                    unbelieved = Some(error);
+                    break;
+                }
+            };
+            steps.push(step);
+            self.incoming.insert(cid, blocks);
+            // The next one is read as by the order that this one leaves; whether it may is decided below, for all.
+            let mut facts = self.gather(&Command::Accept(steps.clone())).await?;
+            facts.unknown.retain(|cid| believer.strangers.iter().all(|stranger| stranger.cid() != *cid));
+            let Ok(events) = self.order()?.decide(&Command::Accept(steps.clone()), &facts, None) else {
+                break;
+            };
+            order = events.iter().fold(self.order()?.clone(), Order::apply);
+            if events.iter().any(|event| matches!(event, Event::EquivocationSeen { .. })) {
+                break;
+            }
+        }
+        match unbelieved {
+            None => {}
+            Some(OrderError::Rejected(rejection)) => {
+                let now_ms = services.clock.wall_ms();
+                return self.refuse(&Command::Accept(steps), now_ms, rejection, Cause::Asked).await;
+            }
+            Some(error) => return Err(error),
+        }
+        if steps.is_empty() {
+            return Ok(());
+        }
+        let command = Command::Accept(steps);
+        let mut facts = self.gather(&command).await?;
+        facts.unknown.retain(|cid| believer.strangers.iter().all(|stranger| stranger.cid() != *cid));
+        if let Err(rejection) = self.order()?.prepare(&command, &facts) {
+            return self.refuse(&command, facts.now_ms, rejection, Cause::Asked).await;
+        }
+        // Only now that the steps are taken: nobody fills the log with identities.
+        for stranger in std::mem::take(&mut believer.strangers) {
+            match services.learn(&stranger.document, &self.caller).await {
+                Ok(_) => {}
+                Err(IdentityError::Unavailable(why)) => return Err(why.into()),
+                Err(error) => return Err(OrderError::Invalid(error.to_string())),
+            }
+        }
+        self.run(&command, Private::default(), Cause::Asked).await
+    }
+
+    /// Only a party of the order is heard; of a new order, its principal by the fiduciary and its fiduciary, with the
+    /// release, by the beneficiary, if the operator trusts them.
+    async fn admit(&self, arrival: &Arrival, believer: &mut Believer<'_>) -> Result<(), OrderError> {
+        let order = self.order()?;
+        if order.placed().is_some() {
+            for party in [Party::Principal, Party::Fiduciary, Party::Beneficiary] {
+                if let Some(cid) = order.party(party)
+                    && believer.caller_is(&cid).await?
+                {
+                    return Ok(());
+                }
+            }
+            return Err(OrderError::Outsider);
+        }
+        let (Some(first), Some(root)) = (arrival.steps.first(), arrival.root()) else {
+            return Err(OrderError::Outsider);
+        };
+        let spoken_by = match root.statement().kind {
+            Kind::Placed | Kind::Released => root.statement().signer,
+            _ => None,
+        };
+        let begins = first.statement().kind == Kind::Placed;
+        let trusted = self.services.trusts(&arrival.from.cid()).await?;
+        match spoken_by {
+            Some(signer) if begins && trusted && believer.caller_is(&signer).await? => Ok(()),
+            _ => Err(OrderError::Outsider),
+        }
+    }
+
+    async fn answer_to(&mut self, arrival: &Arrival) -> Result<Arrived, OrderError> {
+        let order = self.order()?;
+        let root = arrival.root().ok_or(Rejection::UnknownOrder)?;
+        let at = |cid: Cid| order.steps.iter().position(|accepted| accepted.step.cid == cid);
+        // Of a statement that came in two envelopes the first stands.
+        let same =
+            || order.steps.iter().position(|accepted| accepted.step.statement == root.statement_hash());
+        let after = at(root.cid()).or_else(same).or_else(|| root.statement().previous.and_then(at));
+        let from = after.map_or(0, |after| (after + 1).min(order.steps.len().saturating_sub(1)));
+        let steps = order.steps.get(from..).unwrap_or_default();
+        let car = parcel::car(self.services, order, steps, &arrival.from.cid(), &[]).await?;
+        Ok(Arrived { car, sequence: self.sequence })
+    }
+}

@@ -1,0 +1,310 @@
+//! From a step as it came to one that the rules can judge: its signature verified, its body opened, and whoever else can
+//! open that found to be exactly those whom its kind prescribes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dta_crypto::{ContentKey, SecretBytes};
+use dta_events::order::{Order, Parties, Party, ReceivedStep, Rejection, Step, StepFacts, Terms, rule};
+use dta_protocol::body::{self, Plaintext};
+use dta_protocol::sealed::{self, SealRequest};
+use dta_protocol::{Cid, Descriptor, Envelope, Identity, Kind, Role, Statement};
+
+use super::arrival::Arrival;
+use super::error::OrderError;
+use crate::actors::crypto_pool::Priority;
+use crate::actors::keyring::Known;
+use crate::actors::log::{Block, BlockClass};
+use crate::actors::services::Services;
+use crate::actors::unavailable::Unavailable;
+use crate::contain::contain;
+
+/// Reads the steps of one arrival.
+pub(super) struct Believer<'a> {
+    services: &'a Services,
+    arrival: &'a Arrival,
+    /// Whom the steps name and this node did not know: their documents came along.
+    pub(super) strangers: Vec<Arc<Known>>,
+    /// Content keys that a redemption disclosed.
+    disclosed: BTreeMap<Cid, ContentKey>,
+}
+
+/// A step to judge, and the blocks to keep if it is accepted.
+pub(super) struct Believed {
+    pub(super) step: ReceivedStep,
+    pub(super) blocks: Vec<Block>,
+}
+
+/// What a plaintext says, as far as the rules need it.
+struct Said {
+    facts: StepFacts,
+    proof: Option<Vec<u8>>,
+    reserved_policy_is_empty: bool,
+}
+
+impl<'a> Believer<'a> {
+    pub(super) fn new(services: &'a Services, arrival: &'a Arrival) -> Self {
+        Self { services, arrival, strangers: Vec::new(), disclosed: BTreeMap::new() }
+    }
+
+    /// Someone known here, or whose document came along.
+    pub(super) async fn person(&mut self, cid: &Cid) -> Result<Option<Arc<Known>>, Unavailable> {
+        if let Some(known) = self.services.known(cid).await? {
+            return Ok(Some(known));
+        }
+        if let Some(stranger) = self.strangers.iter().find(|stranger| stranger.cid() == *cid) {
+            return Ok(Some(stranger.clone()));
+        }
+        let came = if *cid == self.arrival.from.cid() {
+            Some(self.arrival.from.clone())
+        } else if let Some(block) = self.arrival.blocks.get(cid).cloned() {
+            let read = move || contain(|| Identity::decode(&block).ok()).ok().flatten();
+            let document = self.services.crypto.run(Priority::Interactive, read).await?;
+            document.map(|document| Arc::new(Known { document, keys: None }))
+        } else {
+            None
+        };
+        self.strangers.extend(came.clone());
+        Ok(came)
+    }
+
+    /// Whether the caller answers for a party: it is that identity, or the one that this names as the holder of its log.
+    pub(super) async fn caller_is(&mut self, party: &Cid) -> Result<bool, Unavailable> {
+        let caller = self.arrival.from.cid();
+        Ok(self.person(party).await?.is_some_and(|person| person.document.lives_with(&caller)))
+    }
+
+    /// The keys that the arrival's redemption discloses to its beneficiary, which reads what came before with them.
+    pub(super) async fn disclose(&mut self) -> Result<(), OrderError> {
+        let redemption = self
+            .arrival
+            .steps
+            .iter()
+            .find(|envelope| envelope.statement().kind == Kind::RedemptionRequested)
+            .filter(|_| {
+                self.arrival.steps.first().is_some_and(|first| first.statement().kind == Kind::Placed)
+            });
+        let Some(envelope) = redemption else { return Ok(()) };
+        let statement = envelope.statement().clone();
+        let (_, plaintext) = self.open(&statement, Role::Parties).await?;
+        let redemption = contain(|| body::RedemptionRequested::decode(plaintext.expose()));
+        let Ok(Ok(redemption)) = redemption else { return Err(Rejection::CannotOpen.into()) };
+        self.disclosed = redemption.keys;
+        Ok(())
+    }
+
+    /// Believes a step of an order, as those before it left that.
+    pub(super) async fn believe(
+        &mut self,
+        order: &Order,
+        envelope: &Envelope,
+    ) -> Result<Believed, OrderError> {
+        let statement = envelope.statement().clone();
+        let kind = statement.kind;
+        let signer_role = rule(kind).map(|rule| rule.signer).ok_or(Rejection::UnknownOrder)?;
+        let signer = statement.signer.ok_or(Rejection::SignatureInvalid)?;
+        let known = self.needed(signer_role, signer).await?;
+        let signed = envelope.clone();
+        let verified =
+            self.services.crypto.run(Priority::Interactive, move || signed.verify(&known.document));
+        verified.await.map_err(Unavailable::from)?.map_err(|_| Rejection::SignatureInvalid)?;
+
+        let (content_key, plaintext) = self.open(&statement, Role::Parties).await?;
+        let said = contain(|| said(&statement, &plaintext)).ok().flatten().ok_or(Rejection::CannotOpen)?;
+        drop(plaintext);
+        self.check_readers(order, &statement, &said.facts, content_key).await?;
+        if statement.sealed_for(Role::Beneficiary).is_some() && self.is_beneficiary(&said.facts) {
+            let to = vec![(Party::Beneficiary, self.arrival.to)];
+            let (key, plaintext) = self.open(&statement, Role::Beneficiary).await?;
+            self.check_recipients(&statement, Role::Beneficiary, key, to).await?;
+            let data = contain(|| body::BeneficiaryData::decode(plaintext.expose()));
+            if !matches!(data, Ok(Ok(_))) {
+                return Err(Rejection::CannotOpen.into());
+            }
+        }
+        let blocks = self.blocks_of(envelope, &said.facts)?;
+        let step = Step {
+            cid: envelope.cid(),
+            statement: envelope.statement_hash(),
+            signer,
+            previous: statement.previous,
+            issued_at_ms: statement.issued_at_ms,
+            sealed: statement.sealed.iter().map(|descriptor| descriptor.cid).collect(),
+            facts: said.facts,
+        };
+        let step = ReceivedStep {
+            reference: statement.subject,
+            step,
+            reserved_policy_is_empty: said.reserved_policy_is_empty,
+            proof: said.proof,
+        };
+        Ok(Believed { step, blocks })
+    }
+
+    fn is_beneficiary(&self, facts: &StepFacts) -> bool {
+        matches!(facts, StepFacts::RedemptionRequested { beneficiary } if *beneficiary == self.arrival.to)
+    }
+
+    async fn needed(&mut self, party: Party, cid: Cid) -> Result<Arc<Known>, OrderError> {
+        let person = self.person(&cid).await?;
+        Ok(person.ok_or(Rejection::UnknownIdentity { party, cid })?)
+    }
+
+    /// Opens a body with a disclosed key if there is one, else with the keys of the identity it came for.
+    async fn open(&self, statement: &Statement, role: Role) -> Result<(ContentKey, SecretBytes), OrderError> {
+        let descriptor = statement.sealed_for(role).cloned().ok_or(Rejection::CannotOpen)?;
+        let block = self.arrival.blocks.get(&descriptor.cid).cloned();
+        let block = block.ok_or(Rejection::BlockMissing(descriptor.cid))?;
+        let own = self.services.party(&self.arrival.to).await?;
+        let disclosed = self.disclosed.get(&descriptor.cid).map(|key| ContentKey::from_bytes(*key.expose()));
+        let statement = statement.clone();
+        let open = move || {
+            contain(|| {
+                let request = SealRequest::of(&statement, role).ok()?;
+                match disclosed {
+                    Some(key) => {
+                        let plaintext = sealed::open_with_key(&key, &request, &descriptor, &block).ok()?;
+                        Some((key, plaintext))
+                    }
+                    None => sealed::open(own.keys.as_ref()?, &own.cid(), &request, &descriptor, &block).ok(),
+                }
+            })
+            .ok()
+            .flatten()
+        };
+        let opened = self.services.crypto.run(Priority::Interactive, open);
+        Ok(opened.await.map_err(Unavailable::from)?.ok_or(Rejection::CannotOpen)?)
+    }
+
+    async fn check_readers(
+        &mut self,
+        order: &Order,
+        statement: &Statement,
+        facts: &StepFacts,
+        key: ContentKey,
+    ) -> Result<(), OrderError> {
+        // Whose the step is is judged by the rules; here, who reads it.
+        let order = match facts {
+            StepFacts::Placed { parties, .. } => Order { parties: Some(parties.clone()), ..Order::default() },
+            _ => order.seen_from(statement.previous.as_ref()),
+        };
+        let named = match facts {
+            StepFacts::RedemptionRequested { beneficiary } => Some(*beneficiary),
+            _ => None,
+        };
+        let role = |cid: &Cid| match &order.parties {
+            Some(parties) if parties.principal == *cid => Party::Principal,
+            Some(parties) if parties.fiduciary == *cid => Party::Fiduciary,
+            _ => Party::Beneficiary,
+        };
+        let readers = order.readers(statement.kind, named);
+        if readers.is_empty() {
+            return Err(Rejection::UnknownOrder.into());
+        }
+        let readers = readers.into_iter().map(|cid| (role(&cid), cid)).collect();
+        self.check_recipients(statement, Role::Parties, key, readers).await
+    }
+
+    async fn check_recipients(
+        &mut self,
+        statement: &Statement,
+        role: Role,
+        key: ContentKey,
+        prescribed: Vec<(Party, Cid)>,
+    ) -> Result<(), OrderError> {
+        let descriptor = statement.sealed_for(role).cloned().ok_or(Rejection::CannotOpen)?;
+        let signer = statement.signer.ok_or(Rejection::SignatureInvalid)?;
+        let mut people = Vec::with_capacity(prescribed.len());
+        for (party, cid) in prescribed {
+            people.push(self.needed(party, cid).await?);
+        }
+        let check = move || {
+            let people: Vec<_> = people.iter().map(|known| (known.cid(), known.document.public())).collect();
+            sealed::check_recipients(&key, &signer, &people, &descriptor).is_ok()
+        };
+        let exactly = self.services.crypto.run(Priority::Interactive, check);
+        if exactly.await.map_err(Unavailable::from)? {
+            Ok(())
+        } else {
+            Err(Rejection::OtherRecipients.into())
+        }
+    }
+
+    /// The envelope and its bodies, to be published as their signer would; a sealed secret, if it came, to be held.
+    fn blocks_of(&self, envelope: &Envelope, facts: &StepFacts) -> Result<Vec<Block>, OrderError> {
+        let block =
+            |cid: Cid, class, bytes: &[u8]| Block { cid: cid.to_bytes(), class, bytes: bytes.to_vec() };
+        let mut blocks = vec![block(envelope.cid(), BlockClass::Published, envelope.block())];
+        for Descriptor { cid, .. } in &envelope.statement().sealed {
+            let body = self.arrival.blocks.get(cid).ok_or(Rejection::BlockMissing(*cid))?;
+            blocks.push(block(*cid, BlockClass::Published, body));
+        }
+        if let StepFacts::Released { secret, .. } = facts
+            && let Some(sealed) = self.arrival.blocks.get(secret)
+        {
+            blocks.push(block(*secret, BlockClass::Held, sealed));
+        }
+        Ok(blocks)
+    }
+}
+
+/// What a plaintext says; none if it is not its kind's.
+fn said(statement: &Statement, plaintext: &SecretBytes) -> Option<Said> {
+    let bytes = plaintext.expose();
+    let plain = |facts| Some(Said { facts, proof: None, reserved_policy_is_empty: true });
+    match statement.kind {
+        Kind::Placed => {
+            let placed = body::Placed::decode(bytes).ok()?;
+            if placed.reference != statement.subject {
+                return None;
+            }
+            let reserved_policy_is_empty = !placed.policy.uses_reserved();
+            let facts = StepFacts::Placed {
+                parties: Parties {
+                    principal: statement.signer?,
+                    fiduciary: placed.fiduciary,
+                    beneficiary: placed.beneficiary,
+                },
+                plugin: placed.plugin,
+                coin: placed.coin,
+                terms: Terms {
+                    not_before_ms: placed.policy.not_before_ms,
+                    expires_at_ms: placed.policy.expires_at_ms,
+                    retention_ms: placed.policy.retention_ms,
+                },
+            };
+            Some(Said { facts, proof: None, reserved_policy_is_empty })
+        }
+        Kind::Committed => {
+            let committed = body::Committed::decode(bytes).ok()?;
+            let facts = StepFacts::Committed { commitment: committed.commitment };
+            Some(Said { facts, proof: Some(committed.proof.to_vec()), reserved_policy_is_empty: true })
+        }
+        Kind::RedemptionRequested => {
+            let requested = body::RedemptionRequested::decode(bytes).ok()?;
+            plain(StepFacts::RedemptionRequested { beneficiary: requested.beneficiary })
+        }
+        Kind::Released => {
+            let released = body::Released::decode(bytes).ok()?;
+            plain(StepFacts::Released { beneficiary: released.beneficiary, secret: released.secret.cid })
+        }
+        Kind::Received => {
+            let received = body::Received::decode(bytes).ok()?;
+            let proof = Some(received.proof.to_vec());
+            Some(Said { facts: StepFacts::Received, proof, reserved_policy_is_empty: true })
+        }
+        Kind::Disputed => {
+            let disputed = body::Disputed::decode(bytes).ok()?;
+            plain(StepFacts::Disputed { code: disputed.code })
+        }
+        Kind::CancellationRequested => {
+            body::CancellationRequested::decode(bytes).ok()?;
+            plain(StepFacts::CancellationRequested)
+        }
+        Kind::Closed => {
+            let closed = body::Closed::decode(bytes).ok()?;
+            plain(StepFacts::Closed { code: closed.code })
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,109 @@
+//! What goes to another node: steps of an order with their bodies, the identities it may not know, and for its beneficiary
+//! the sealed secret.
+
+use std::collections::BTreeSet;
+
+use dta_events::order::{Accepted, Command, Delivery, Order, Party, StepFacts};
+use dta_protocol::{Cid, car};
+
+use super::course::{Cause, Course};
+use super::error::OrderError;
+use super::message::Stands;
+use super::reopen::{inconsistent, read};
+use super::work::Private;
+use crate::actors::log::LogReader;
+use crate::actors::services::Services;
+
+/// A delivery that is ready to go.
+pub struct Parcel {
+    /// What it is.
+    pub delivery: Delivery,
+    /// The identity it is addressed to.
+    pub to: Cid,
+    /// The identity hosted here that reads the answer.
+    pub reader: Cid,
+    /// The steps: a CAR whose root is the newest.
+    pub car: Vec<u8>,
+}
+
+impl Course<'_> {
+    /// What came of a delivery. That it ended otherwise meanwhile is no event.
+    pub(super) async fn settle(&mut self, command: &Command) -> Result<Stands, OrderError> {
+        match self.run(command, Private::default(), Cause::Due).await {
+            Ok(()) | Err(OrderError::Rejected(_)) => {}
+            Err(error) => return Err(error),
+        }
+        self.follow().await?;
+        self.stands()
+    }
+
+    /// The first delivery to be made now, or the one to this party whether it was given up or not.
+    pub(super) async fn pack(&mut self, wanted: Option<Party>) -> Result<Option<Parcel>, OrderError> {
+        let order = self.order()?;
+        let delivery = match wanted {
+            None => order.outbox().into_iter().next(),
+            Some(party) => {
+                let given_up = order.stalled().map(|(delivery, _)| delivery);
+                order.outbox().into_iter().chain(given_up).find(|delivery| delivery.to == party)
+            }
+        };
+        let Some(delivery) = delivery else { return Ok(None) };
+        let missing = |what| inconsistent(format!("a delivery without {what}"));
+        let to = order.party(delivery.to).ok_or_else(|| missing("its party"))?;
+        let own = [Party::Fiduciary, Party::Principal, Party::Beneficiary];
+        let reader = own.into_iter().find(|party| order.hosts(*party)).and_then(|party| order.party(party));
+        let reader = reader.ok_or_else(|| missing("a party here"))?;
+        let steps: Vec<Accepted> = match delivery.to {
+            // It has all that its own log accepted.
+            Party::Fiduciary => order.pending.iter().chain(order.steps.last()).take(1).cloned().collect(),
+            // It knows nothing of the order.
+            Party::Beneficiary => order.steps.clone(),
+            // It may have missed an answer: everything after the last step of its own.
+            Party::Principal => {
+                let own = order.steps.iter().rposition(|accepted| accepted.step.signer == to);
+                order.steps.get(own.map_or(0, |own| own + 1)..).unwrap_or_default().to_vec()
+            }
+        };
+        let mut people = vec![self.services.node];
+        if delivery.to != Party::Principal {
+            let parties = [Party::Principal, Party::Fiduciary, Party::Beneficiary];
+            people
+                .extend(parties.into_iter().filter_map(|party| order.party(party)).filter(|cid| *cid != to));
+        }
+        let addressee = self.services.party(&to).await?.document.node();
+        let car = car(self.services, order, &steps, &addressee, &people).await?;
+        Ok(Some(Parcel { delivery, to, reader, car }))
+    }
+}
+
+/// Steps, oldest first, for the node that signs its calls as `node`, with the documents of these people.
+pub(super) async fn car(
+    services: &Services,
+    order: &Order,
+    steps: &[Accepted],
+    node: &Cid,
+    people: &[Cid],
+) -> Result<Vec<u8>, OrderError> {
+    let root = steps.last().ok_or_else(|| inconsistent("nothing to send"))?.step.cid;
+    let mut blocks: Vec<(Cid, Vec<u8>)> = Vec::new();
+    for accepted in steps.iter().rev() {
+        let step = &accepted.step;
+        blocks.push((step.cid, read(services, &step.cid)?));
+        for body in &step.sealed {
+            blocks.push((*body, read(services, body)?));
+        }
+        // The sealed secret is its beneficiary's alone.
+        if let StepFacts::Released { beneficiary, secret } = &step.facts
+            && order.secret.is_some_and(|held| !held.ended)
+            && services.party(beneficiary).await?.document.lives_with(node)
+        {
+            blocks.push((*secret, read(services, secret)?));
+        }
+    }
+    for person in people.iter().collect::<BTreeSet<_>>() {
+        if let Some(block) = services.log.published_block(&person.to_bytes())? {
+            blocks.push((*person, block.bytes().to_vec()));
+        }
+    }
+    car::encode(root, blocks.iter().map(|(cid, block)| (*cid, block.as_slice()))).map_err(inconsistent)
+}
