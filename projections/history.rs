@@ -1,6 +1,6 @@
 //! The read model of histories: what happened to each order, refusals included, one row an entry.
 
-use dta_events::order::{Event, Origin};
+use dta_events::order::{Event, Origin, Outcome, Party};
 use dta_events::record::{AggregateKind, Effect, Record};
 use dta_protocol::Cid;
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,17 @@ pub enum Entry {
         /// Its block.
         secret: Cid,
     },
+    /// Bringing a step to a party on another node ended.
+    DeliveryEnded {
+        /// To whom.
+        to: Party,
+        /// The step.
+        step: Cid,
+        /// How.
+        outcome: Outcome,
+    },
+    /// Deliveries are tried again.
+    DeliveriesResumed,
 }
 
 /// The common beginning of the row keys of one order's history; what follows is the record's sequence and the position in
@@ -125,5 +136,7 @@ fn entry(event: Event) -> Entry {
         }
         Event::EquivocationSeen { first, second } => Entry::Equivocation { first, second },
         Event::RetentionEnded { secret, .. } => Entry::RetentionEnded { secret },
+        Event::DeliveryEnded { to, step, outcome } => Entry::DeliveryEnded { to, step, outcome },
+        Event::DeliveriesResumed { .. } => Entry::DeliveriesResumed,
     }
 }

@@ -1,6 +1,6 @@
 //! The read model of orders: each order as the rules see it, found by reference, by `placed` CID and by ordinal.
 
-use dta_events::order::{Event, Order};
+use dta_events::order::{Event, Order, Party};
 use dta_events::record::{AggregateKind, Effect, Record};
 use dta_protocol::Cid;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,28 @@ pub struct OrderRow {
     pub updated_at_ms: u64,
     /// The state, folded by the rules themselves.
     pub order: Order,
+    /// What a party on another node has not got yet.
+    pub outstanding: Vec<Outstanding>,
+}
+
+/// A step that a party on another node has not got yet, whether it is being brought to it or left for it to fetch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outstanding {
+    /// The party.
+    pub to: Party,
+    /// Its identity.
+    pub party: Cid,
+    /// The step.
+    pub step: Cid,
+    /// The record since which it is.
+    pub sequence: u64,
+}
+
+/// Row key of what a party has not got, by the record since which; its value is the aggregate id and the party's role. The
+/// common beginning, if no sequence is given.
+pub fn outstanding_key(party: &Cid, sequence: Option<u64>) -> Vec<u8> {
+    let sequence = sequence.map(u64::to_be_bytes);
+    [b"d".as_slice(), &party.to_bytes(), sequence.as_ref().map_or(&[], |bytes| bytes.as_slice())].concat()
 }
 
 /// Row key of an order by its aggregate id.
@@ -50,7 +72,7 @@ impl Projection for Orders {
     }
 
     fn schema(&self) -> u16 {
-        1
+        2
     }
 
     fn reads(&self, record: &Record) -> Vec<Vec<u8>> {
@@ -90,7 +112,27 @@ impl Projection for Orders {
                 changes.push(Change::put(reference_key(&row.order.reference), &id)?);
             }
         }
+        let outstanding = outstanding(&row, record.sequence);
+        for gone in row.outstanding.iter().filter(|old| !outstanding.contains(old)) {
+            changes.push(Change::delete(outstanding_key(&gone.party, Some(gone.sequence))));
+        }
+        for new in outstanding.iter().filter(|new| !row.outstanding.contains(new)) {
+            changes.push(Change::put(outstanding_key(&new.party, Some(new.sequence)), &(id, new.to))?);
+        }
+        row.outstanding = outstanding;
         changes.push(Change::put(order_key(&id), &row)?);
         Ok(changes)
     }
+}
+
+fn outstanding(row: &OrderRow, sequence: u64) -> Vec<Outstanding> {
+    let given_up = row.order.stalled().map(|(delivery, _)| delivery);
+    let all = row.order.outbox().into_iter().chain(given_up);
+    all.filter_map(|delivery| {
+        let party = row.order.party(delivery.to)?;
+        let since = row.outstanding.iter().find(|old| old.to == delivery.to && old.step == delivery.step);
+        let sequence = since.map_or(sequence, |old| old.sequence);
+        Some(Outstanding { to: delivery.to, party, step: delivery.step, sequence })
+    })
+    .collect()
 }

@@ -37,6 +37,11 @@ impl Change {
     pub(crate) fn put<T: Serialize>(key: Vec<u8>, row: &T) -> Result<Self, ProjectionError> {
         Ok(Self { key, value: Some(codec::encode(row)?) })
     }
+
+    /// The removal of a row.
+    pub(crate) fn delete(key: Vec<u8>) -> Self {
+        Self { key, value: None }
+    }
 }
 
 /// The rows that a projection asked to see; absent ones are not in it.

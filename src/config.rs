@@ -35,6 +35,7 @@ pub const TEMPLATE: &str = "\
 
 # [peers]
 # trust = \"pinned\"            # whom this node serves: identities pinned by `dta peer pin`, or \"open\": any
+# give_up_after_ms = 259200000 # how long a delivery to a node that is away is tried before it shows as stalled
 
 # [keystore]
 # key_file = \"seed.key\"       # what opens the node's seed at an unattended start; relative to this folder
@@ -156,11 +157,13 @@ pub struct Http {
 }
 
 /// `[peers]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Peers {
     /// Whom this node serves.
     pub trust: Trust,
+    /// How long a delivery to another node is tried before it is given up until told otherwise, in milliseconds.
+    pub give_up_after_ms: u64,
 }
 
 /// Whom a node serves, besides the identities it hosts.
@@ -264,6 +267,12 @@ impl Default for Http {
             allowed_hosts: Vec::new(),
             cors_allow: Vec::new(),
         }
+    }
+}
+
+impl Default for Peers {
+    fn default() -> Self {
+        Self { trust: Trust::Pinned, give_up_after_ms: 259_200_000 }
     }
 }
 

@@ -6,6 +6,7 @@ pub mod identities;
 pub mod keyring;
 pub mod log;
 pub mod orders;
+pub mod outbox;
 pub mod peers;
 pub mod projector;
 pub mod seeds;

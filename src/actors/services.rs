@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dta_crypto::ContentKey;
 use dta_events::record::{Aggregate, Effect, Request, Stored};
 use dta_protocol::Cid;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::clock_watch::ClockWatch;
 use super::crypto_pool::{CryptoPool, Priority};
 use super::keyring::{Keyring, Known};
 use super::log::{Append, EventLog, LogHandle};
-use super::peers::book::Book;
 use super::peers::Incoming;
+use super::peers::book::Book;
 use super::seeds::SeedKeeper;
 use super::unavailable::Unavailable;
 use crate::ports::{Clock, Entropy};
@@ -46,6 +46,10 @@ pub struct Services {
     pub in_flight: Arc<Semaphore>,
     /// What is remembered of calls by other nodes.
     pub incoming: Incoming,
+    /// How long a delivery is tried before it is given up, in milliseconds.
+    pub give_up_after_ms: u64,
+    /// Orders that have something new to deliver; what does not fit is found by the timers.
+    pub nudge: mpsc::Sender<Aggregate>,
     /// Random bytes.
     pub entropy: Mutex<Box<dyn Entropy + Send>>,
 }

@@ -9,6 +9,7 @@ use dta_events::record::Aggregate;
 use tokio::sync::watch;
 
 use super::orders::{Desk, OrderError};
+use super::outbox::Outbox;
 use super::services::{Caller, Services};
 use super::unavailable::Unavailable;
 
@@ -29,7 +30,12 @@ struct Pause {
 }
 
 /// Runs until `stopping` says so. Pauses are kept on the monotonic clock: a stepped wall clock does not stop them.
-pub async fn run(services: Arc<Services>, desk: Arc<Desk>, mut stopping: watch::Receiver<bool>) {
+pub async fn run(
+    services: Arc<Services>,
+    desk: Arc<Desk>,
+    outbox: Arc<Outbox>,
+    mut stopping: watch::Receiver<bool>,
+) {
     let mut pauses: HashMap<Aggregate, Pause> = HashMap::new();
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -52,12 +58,18 @@ pub async fn run(services: Arc<Services>, desk: Arc<Desk>, mut stopping: watch::
         let still_due: HashSet<Aggregate> = due.iter().map(|(_, order)| *order).collect();
         pauses.retain(|order, _| still_due.contains(order));
         for (_, order) in due {
-            if pauses.get(&order).is_some_and(|pause| pause.until_ms > now_ms) {
+            let paused = pauses.get(&order);
+            // One that has been attended and is due all the same may have something to deliver, which has its own pauses.
+            if paused.is_some() {
+                outbox.consider(order);
+            }
+            if paused.is_some_and(|pause| pause.until_ms > now_ms) {
                 continue;
             }
             let caller = Caller { by: BY.to_owned(), trace_id: services.random(), request: None };
             match desk.attend(order, caller).await {
-                Ok(()) => {}
+                Ok(stands) if !stands.order.outbox().is_empty() => outbox.consider(order),
+                Ok(_) => {}
                 // Somebody's request is being served instead; this one's turn comes.
                 Err(OrderError::Unavailable(Unavailable::Busy)) => {}
                 Err(error) => {

@@ -50,6 +50,13 @@ enum What {
     Equivocation {
         equivocation: Pair,
     },
+    Delivery {
+        delivery: Delivery,
+    },
+    #[serde(rename_all = "camelCase")]
+    DeliveriesResumed {
+        deliveries_resumed: bool,
+    },
     #[serde(rename_all = "camelCase")]
     RetentionEnded {
         retention_ended: String,
@@ -60,6 +67,16 @@ enum What {
 struct Refused {
     code: String,
     details: String,
+}
+
+/// How bringing a step to a party on another node ended.
+#[derive(Serialize)]
+struct Delivery {
+    to: &'static str,
+    step: String,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -78,6 +95,15 @@ impl From<HistoryRow> for Happened {
             Entry::Equivocation { first, second } => What::Equivocation {
                 equivocation: Pair { first: first.to_string(), second: second.to_string() },
             },
+            Entry::DeliveryEnded { to, step, outcome } => What::Delivery {
+                delivery: Delivery {
+                    to: to.as_str(),
+                    step: step.to_string(),
+                    outcome: outcome.as_str(),
+                    code: outcome.code().map(str::to_owned),
+                },
+            },
+            Entry::DeliveriesResumed => What::DeliveriesResumed { deliveries_resumed: true },
             Entry::RetentionEnded { secret } => What::RetentionEnded { retention_ended: secret.to_string() },
         };
         Self {

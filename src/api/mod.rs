@@ -3,20 +3,23 @@
 //! ```text
 //! guard ── Host, Origin, CORS            posted ── a JSON body with its idempotency key and its trace
 //! json  ── fields by name                error  ── what a caller is told; refusal ── what the node's errors are as such
+//! fulfill ── what other nodes ask        commands ── cancel, dispute, retry, collect
 //! peer_call ── a signed call of another node, and the answer it gets
 //! status identities peers orders secret history chain ── one file a resource; paging, time ── how they count
 //! ```
 
 mod chain;
+mod commands;
 mod error;
+mod fulfill;
 mod guard;
 mod history;
 mod identities;
 mod json;
 mod orders;
 mod paging;
-mod peers;
 pub mod peer_call;
+mod peers;
 mod posted;
 mod refusal;
 mod secret;
@@ -33,12 +36,16 @@ use actix_web::http::StatusCode;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, HttpResponseBuilder, HttpServer, Resource, Route, guard as on, web};
 
+use dta_protocol::Cid;
+
 use crate::actors::identities::Identities;
 use crate::actors::orders::Desk;
+use crate::actors::outbox::Outbox;
 use crate::actors::peers::pins::Pins;
 use crate::actors::projector::ProjectorHandle;
 use crate::actors::services::Services;
 use crate::actors::views::{Queries, ViewsError};
+use crate::config::NodeType;
 
 pub use error::ApiError;
 pub use guard::HttpSettings;
@@ -73,8 +80,14 @@ pub struct App {
     pub projector: ProjectorHandle,
     /// The node's services.
     pub services: Arc<Services>,
-    /// `multi`, `principal` or `fiduciary`.
-    pub node_type: String,
+    /// Decides which routes there are.
+    pub node_type: NodeType,
+    /// Who keeps the keys of orders placed here.
+    pub fiduciary: Cid,
+    /// Where what is for other nodes is handed in.
+    pub outbox: Arc<Outbox>,
+    /// How long a command waits for a fiduciary elsewhere.
+    pub order_wait: Duration,
     /// Who may talk to it.
     pub http: HttpSettings,
 }
@@ -118,8 +131,44 @@ impl App {
     }
 }
 
-/// The routes; they need a `web::Data<App>`.
-pub fn configure(cfg: &mut web::ServiceConfig) {
+/// Which routes an address serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// Those for people and programs.
+    Clients,
+    /// Those for other nodes.
+    Peers,
+    /// Both.
+    All,
+}
+
+/// The routes of a node; they need a `web::Data<App>`.
+pub fn configure(node_type: NodeType, surface: Surface) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |cfg| {
+        if surface != Surface::Clients {
+            peers_routes(cfg, node_type);
+        }
+        if surface != Surface::Peers {
+            clients_routes(cfg, node_type);
+        } else {
+            cfg.default_service(web::to(async || peer_call::nothing_here()));
+        }
+    }
+}
+
+/// What other nodes ask. No Host or Origin is looked at: a signature says who calls.
+fn peers_routes(cfg: &mut web::ServiceConfig, node_type: NodeType) {
+    // Every type may be a beneficiary, and is told how its orders go on.
+    cfg.service(resource("/v1/fulfill/order/step", None, Some(web::post().to(fulfill::step))));
+    if node_type != NodeType::Principal {
+        cfg.service(resource("/v1/fulfill/order", None, Some(web::post().to(fulfill::order))))
+            .service(resource("/v1/fulfill/order/secret", None, Some(web::post().to(fulfill::secret))))
+            .service(only("/v1/fulfill/order/deliveries", [web::get().to(fulfill::deliveries)], "GET"));
+    }
+}
+
+fn clients_routes(cfg: &mut web::ServiceConfig, node_type: NodeType) {
+    let orders = node_type != NodeType::Fiduciary;
     let routes = web::scope("")
         .wrap(from_fn(guard::guard))
         .service(resource("/v1/status", Some(get().to(status::status)), None))
@@ -133,8 +182,22 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
         .service(resource("/v1/identity/{cid}/document", Some(get().to(identities::document)), None))
         .service(resource("/v1/peer", Some(get().to(peers::list)), Some(web::post().to(peers::pin))))
         .service(taken_away("/v1/peer/{cid}", web::delete().to(peers::unpin)))
-        .service(resource("/v1/order", Some(get().to(orders::list)), Some(web::post().to(orders::place))))
+        .service(resource(
+            "/v1/order",
+            Some(get().to(orders::list)),
+            orders.then(|| web::post().to(orders::place)),
+        ))
+        // Every type may be a beneficiary.
         .service(resource("/v1/order/secret", None, Some(web::post().to(secret::redeem))))
+        .service(resource("/v1/order/collect", None, Some(web::post().to(commands::collect))))
+        .service(resource("/v1/order/{reference}/dispute", None, Some(web::post().to(commands::dispute))))
+        .service(resource("/v1/order/{reference}/retry", None, Some(web::post().to(commands::retry))))
+        .configure(|cfg| {
+            if orders {
+                let cancel = web::post().to(commands::cancel);
+                cfg.service(resource("/v1/order/{reference}/cancel", None, Some(cancel)));
+            }
+        })
         .service(resource("/v1/order/{reference}", Some(get().to(orders::one)), None))
         .service(resource("/v1/order/{reference}/history", Some(get().to(history::history)), None))
         .service(resource("/v1/order/{reference}/chain", Some(get().to(chain::chain)), None))
@@ -165,23 +228,29 @@ fn only(path: &str, routes: impl IntoIterator<Item = Route>, allow: &'static str
     routes.into_iter().fold(web::resource(path), Resource::route).default_service(other)
 }
 
-/// Serves the API on a listener that is bound already; the server runs when it is awaited or spawned. Signals are the
+/// Serves routes on a listener that is bound already; the server runs when it is awaited or spawned. Signals are the
 /// caller's.
 ///
 /// # Errors
 /// The listener cannot be used.
-pub fn serve(app: App, listener: TcpListener, workers: usize) -> io::Result<Server> {
-    let app = web::Data::new(app);
-    let server = HttpServer::new(move || actix_web::App::new().app_data(app.clone()).configure(configure))
-        .workers(workers.max(1))
-        .worker_max_blocking_threads(READERS)
-        .max_connections(CONNECTIONS_MAX)
-        .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(REQUEST_TIMEOUT)
-        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-        .shutdown_timeout(SHUTDOWN_SECONDS)
-        .disable_signals()
-        .listen(listener)?;
+pub fn serve(
+    app: web::Data<App>,
+    listener: TcpListener,
+    surface: Surface,
+    workers: usize,
+) -> io::Result<Server> {
+    let server = HttpServer::new(move || {
+        actix_web::App::new().app_data(app.clone()).configure(configure(app.node_type, surface))
+    })
+    .workers(workers.max(1))
+    .worker_max_blocking_threads(READERS)
+    .max_connections(CONNECTIONS_MAX)
+    .keep_alive(KEEP_ALIVE)
+    .client_request_timeout(REQUEST_TIMEOUT)
+    .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+    .shutdown_timeout(SHUTDOWN_SECONDS)
+    .disable_signals()
+    .listen(listener)?;
     Ok(server.run())
 }
 

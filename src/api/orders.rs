@@ -9,6 +9,7 @@ use dta_protocol::{Cid, Extension, Kind};
 use serde::Serialize;
 
 use super::App;
+use super::commands::Standing;
 use super::error::ApiError;
 use super::json::Fields;
 use super::paging::page_of;
@@ -23,6 +24,8 @@ const RETENTION_MS: u64 = 30 * 24 * 3_600_000;
 #[serde(rename_all = "camelCase")]
 struct Placed {
     order_reference: String,
+    #[serde(rename = "orderCID", skip_serializing_if = "Option::is_none")]
+    cid: Option<String>,
     /// Uncompressed SEC1 in hex; absent, as is the extension, while the fiduciary has not answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     commitment: Option<String>,
@@ -36,17 +39,23 @@ struct Placed {
 pub(super) async fn place(app: web::Data<App>, posted: Posted) -> Result<HttpResponse, ApiError> {
     let Posted { mut fields, caller } = posted;
     let place = Place {
-        fiduciary: app.services.node,
+        fiduciary: app.fiduciary,
         beneficiary: fields.cid("beneficiaryIDDocumentCID")?,
         coin: 0,
         terms: terms(fields.fields("policy")?)?,
         extension: fields.texts("extension")?,
     };
-    let placed = app.settled(app.desk.place(place, caller).await).await?;
+    let mut placed = app.settled(app.desk.place(place, caller.clone()).await).await?;
+    if placed.commitment.is_none() {
+        let order = placed.order.aggregate;
+        app.brought(order).await?;
+        placed = app.settled(app.desk.placed(order, caller, placed.sequence).await).await?;
+    }
     let status = if placed.commitment.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
     let mut answer = app.answer(status, placed.sequence).await;
     Ok(answer.json(Placed {
         order_reference: placed.reference,
+        cid: placed.order.placed.map(|cid| cid.to_string()),
         extension: placed.commitment.map(|_| placed.extension),
         commitment: placed.commitment.map(hex::encode),
         created_at: placed.created_at_ms / 1_000,
@@ -102,6 +111,8 @@ struct One {
     order: String,
     /// Unix seconds.
     timestamp: u64,
+    #[serde(flatten)]
+    standing: Standing,
 }
 
 /// `GET /v1/order/{reference}`
@@ -110,7 +121,9 @@ pub(super) async fn one(app: web::Data<App>, request: HttpRequest) -> Result<Htt
     let row = app.query(move |views| order_named(views, &name)).await?.ok_or_else(ApiError::no_order)?;
     let placed = row.order.placed().ok_or_else(|| ApiError::internal("a row of an order never placed"))?;
     let order = serde_json::to_string(&Document::of(&row)).map_err(ApiError::internal)?;
-    Ok(HttpResponse::Ok().json(One { cid: placed.to_string(), order, timestamp: row.created_at_ms / 1_000 }))
+    let (cid, timestamp) = (placed.to_string(), row.created_at_ms / 1_000);
+    let standing = Standing::of(&app, &row.order);
+    Ok(HttpResponse::Ok().json(One { cid, order, timestamp, standing }))
 }
 
 /// What the read model shows of an order, in a fixed order of keys; no secret is in it. Times in Unix seconds, policy in

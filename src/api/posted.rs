@@ -24,7 +24,7 @@ const KEY_CHARS_MAX: usize = 255;
 /// How long a client may take to send the body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Who calls, as long as nobody has to say.
-const BY: &str = "local";
+pub(super) const BY: &str = "local";
 
 /// A command.
 pub(super) struct Posted {

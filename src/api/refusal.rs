@@ -7,8 +7,8 @@ use super::error::ApiError;
 use crate::actors::identities::IdentityError;
 use crate::actors::log::{NotWritten, ReadError};
 use crate::actors::orders::OrderError;
-use crate::actors::peers::pins::PinError;
 use crate::actors::peers::PeerCallError;
+use crate::actors::peers::pins::PinError;
 use crate::actors::seeds::SeedError;
 use crate::actors::unavailable::Unavailable;
 use crate::actors::views::ViewsError;
@@ -19,6 +19,7 @@ impl From<OrderError> for ApiError {
             OrderError::Rejected(rejection) => rejection.into(),
             OrderError::Recorded { rejection, sequence } => ApiError::from(rejection).recorded(sequence),
             OrderError::Invalid(text) => ApiError::invalid("invalid", text),
+            OrderError::Outsider => ApiError::no_order(),
             OrderError::OtherRequest => other_request(),
             OrderError::Unfinished { why, sequence } => ApiError::from(why).recorded(sequence),
             OrderError::Unavailable(why) => why.into(),
@@ -60,6 +61,8 @@ impl From<order::Rejection> for ApiError {
             R::UnknownOrder => StatusCode::NOT_FOUND,
             // The state of the order, or what this node hosts, forbids it.
             R::ReferenceTaken
+            | R::NotOutstanding(_)
+            | R::NothingToDispute
             | R::NotHosted(_)
             | R::NotMadeHere(_)
             | R::OutOfState { .. }
@@ -82,6 +85,11 @@ impl From<order::Rejection> for ApiError {
             | R::IssuedBeforePrevious
             | R::ProofInvalid
             | R::WrongReference
+            | R::SignatureInvalid
+            | R::CannotOpen
+            | R::OtherRecipients
+            | R::BlockMissing(_)
+            | R::CodeMalformed
             | R::TooLong { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             R::ClockUntrusted => StatusCode::SERVICE_UNAVAILABLE,
             R::NotAsPrepared => return ApiError::internal(rejection),

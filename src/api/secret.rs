@@ -11,6 +11,7 @@ use super::App;
 use super::error::ApiError;
 use super::posted::Posted;
 use crate::actors::orders::{Redeem, Redeemed};
+use crate::actors::services::Caller;
 
 /// Digits of a secret in hex.
 const SECRET_DIGITS: usize = 64;
@@ -32,10 +33,19 @@ pub(super) async fn redeem(app: web::Data<App>, posted: Posted) -> Result<HttpRe
     let beneficiary = fields.cid("beneficiaryIDDocumentCID")?;
     let extension = fields.texts("extension")?;
     let order = app.desk.find(&name)?.ok_or_else(ApiError::no_order)?;
-    let redeemed =
-        app.settled(app.desk.redeem(Redeem { order, beneficiary, extension }, caller).await).await?;
+    let redeem = Redeem { order, beneficiary, extension };
+    let mut redeemed = app.settled(app.desk.redeem(redeem.clone(), caller.clone()).await).await?;
+    if !redeemed.released {
+        let before = redeemed.sequence;
+        app.brought(order.aggregate).await?;
+        // The key of the request is taken by what came before.
+        let caller = Caller { request: None, ..caller };
+        redeemed = app.settled(app.desk.redeem(redeem, caller).await).await?;
+        redeemed.sequence = redeemed.sequence.max(before);
+    }
     let body = body_of(&redeemed).map_err(ApiError::internal)?;
-    let mut answer = app.answer(StatusCode::OK, redeemed.sequence).await;
+    let status = if redeemed.released { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let mut answer = app.answer(status, redeemed.sequence).await;
     // The bytes are wiped when the server has written them; what the system buffers of a socket is out of reach.
     Ok(answer.content_type(ContentType::json()).body(web::Bytes::from_owner(body)))
 }
@@ -97,6 +107,7 @@ mod tests {
             commitment: [4; 65],
             secret,
             extension: extension.into(),
+            released: true,
             sequence: None,
         }
     }

@@ -63,7 +63,7 @@ pub(super) async fn status(app: web::Data<App>) -> Result<HttpResponse, ApiError
         node_cid: services.node.to_string(),
         extension_vendor: "Milagro",
         plugin: &services.plugin,
-        node_type: &app.node_type,
+        node_type: app.node_type.as_str(),
         log_length: head.count,
         projections: projections.collect(),
         custody: custody(&app).await,

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::{Actor, Arbiter};
+use actix_web::web;
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::open::OpenNode;
 use crate::actors::clock_watch::ClockWatch;
@@ -17,21 +18,24 @@ use crate::actors::identities::Identities;
 use crate::actors::log::writer::{BATCH_MAX, QUEUE};
 use crate::actors::log::{LogReader, LogWriter, ReadError, Uncertain};
 use crate::actors::orders::{Desk, Shard};
+use crate::actors::outbox::Outbox;
 use crate::actors::peers::book::Book;
 use crate::actors::peers::pins::Pins;
-use crate::actors::peers::Incoming;
+use crate::actors::peers::{Incoming, PeerClient};
 use crate::actors::projector::{self, Projector, Waited};
 use crate::actors::seeds::{SeedKeeper, SeedStore};
 use crate::actors::services::{IN_FLIGHT, Services};
 use crate::actors::timers;
 use crate::actors::unavailable::Unavailable;
 use crate::actors::views::{Views, ViewsError};
-use crate::api::{self, App, HttpSettings};
+use crate::api::{self, App, HttpSettings, Surface};
 use crate::config::Trust;
 use crate::home::HomeLock;
 use crate::ports::{Clock, OsEntropy, SystemClock};
 use crate::quota::Quota;
 
+/// Orders that may wait to have something brought; more are found by the timers.
+const NUDGES: usize = 1_024;
 /// Requests that may wait for custody.
 const SEED_QUEUE: usize = 512;
 /// How often a start that waits says so.
@@ -76,6 +80,9 @@ pub enum StartError {
     /// The read models.
     #[error(transparent)]
     Views(#[from] ViewsError),
+    /// The client for calls to other nodes.
+    #[error("calls to other nodes: {0}")]
+    Client(reqwest::Error),
     /// The projector.
     #[error(transparent)]
     Projector(#[from] projector::StartError),
@@ -85,8 +92,9 @@ pub enum StartError {
 pub struct Running {
     /// Where the API listens.
     pub address: SocketAddr,
-    server: actix_web::dev::ServerHandle,
-    served: actix_web::dev::Server,
+    /// Where it listens for other nodes, if that is another address.
+    pub peer_address: Option<SocketAddr>,
+    servers: Vec<actix_web::dev::Server>,
     signals: Signals,
     stop_asked: bool,
     stopping: watch::Sender<bool>,
@@ -108,7 +116,10 @@ impl Running {
             tracing::error!(trouble, "custody needs its operator");
         }
         let address = listen.unwrap_or(config.http.listen);
-        let listener = TcpListener::bind(address).map_err(|source| StartError::Listen { address, source })?;
+        let bind =
+            |address| TcpListener::bind(address).map_err(|source| StartError::Listen { address, source });
+        let listener = bind(address)?;
+        let peer_listener = config.http.peer_listen.map(bind).transpose()?;
         let address = listener.local_addr()?;
 
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
@@ -128,6 +139,8 @@ impl Running {
         let writer = LogWriter::start(log.clone(), QUEUE, BATCH_MAX, committed, stop_at_once)?;
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let client = PeerClient::new(clock.clone(), Box::new(OsEntropy)).map_err(StartError::Client)?;
+        let (nudge, nudges) = mpsc::channel(NUDGES);
         let services = Arc::new(Services {
             node: identity,
             peers: Book::read(&*log, config.peers.trust == Trust::Open).map_err(StartError::Pins)?,
@@ -139,6 +152,8 @@ impl Running {
             keyring: Arc::new(keyring),
             clock_watch: Arc::new(ClockWatch::new(&*clock, config.clock.trusted_after_ms)),
             incoming: Incoming::new(&*clock),
+            give_up_after_ms: config.peers.give_up_after_ms,
+            nudge,
             clock,
             refusals: Quota::new(config.refusals.burst, config.refusals.refill_every_ms),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT as usize)),
@@ -154,29 +169,39 @@ impl Running {
             .collect();
         let desk = Arc::new(Desk::new(services.clone(), shards));
         let (stopping, stop) = watch::channel(false);
-        actix::spawn(timers::run(services.clone(), desk.clone(), stop));
+        let outbox = Arc::new(Outbox::new(services.clone(), desk.clone(), client));
+        actix::spawn(outbox.clone().run(nudges, stop.clone()));
+        actix::spawn(timers::run(services.clone(), desk.clone(), outbox.clone(), stop));
 
-        let app = App {
+        let app = web::Data::new(App {
             desk,
             identities: Identities::new(services.clone()).start(),
             pins: Pins::new(services.clone()).start(),
             queries,
             projector: projector.handle(),
             services: services.clone(),
-            node_type: config.node.r#type.as_str().to_owned(),
+            node_type: config.node.r#type,
+            fiduciary: config.node.fiduciary.unwrap_or(identity),
+            outbox,
+            order_wait: Duration::from_millis(config.http.order_wait_ms),
             http: HttpSettings {
                 allowed_hosts: config.http.allowed_hosts.clone(),
                 cors_allow: config.http.cors_allow.clone(),
             },
-        };
-        let served = api::serve(app, listener, cores)?;
-        let server = served.handle();
+        });
+        let surface = if peer_listener.is_some() { Surface::Clients } else { Surface::All };
+        let mut servers = vec![api::serve(app.clone(), listener, surface, cores)?];
+        let mut peer_address = None;
+        if let Some(listener) = peer_listener {
+            peer_address = Some(listener.local_addr()?);
+            servers.push(api::serve(app, listener, Surface::Peers, cores)?);
+        }
         // Before anybody can know that it listens: a signal that comes at once stops it in order too.
         let signals = Signals::listen()?;
         Ok(Self {
             address,
-            server,
-            served,
+            peer_address,
+            servers,
             signals,
             stopping,
             arbiters,
@@ -215,8 +240,7 @@ impl Running {
     /// The server's own.
     pub async fn serve(self) -> std::io::Result<HomeLock> {
         let Self {
-            server,
-            served,
+            servers,
             mut signals,
             stopping,
             arbiters,
@@ -227,14 +251,20 @@ impl Running {
             lock,
             ..
         } = self;
+        let handles: Vec<_> = servers.iter().map(actix_web::dev::Server::handle).collect();
         let stopped = actix::spawn(async move {
             if !stop_asked {
                 signals.wait().await;
             }
             tracing::info!("stopping: no new requests, what is under way is finished");
-            server.stop(true).await;
+            for handle in handles {
+                handle.stop(true).await;
+            }
         });
-        served.await?;
+        let served: Vec<_> = servers.into_iter().map(actix::spawn).collect();
+        for server in served {
+            server.await.map_err(std::io::Error::other)??;
+        }
         stopped.await.map_err(std::io::Error::other)?;
         // Nobody listens for an error here.
         let _ = stopping.send(true);

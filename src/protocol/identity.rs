@@ -171,6 +171,16 @@ impl Identity {
     pub fn log(&self) -> Option<Cid> {
         self.body.log
     }
+
+    /// The identity of the node it lives on, which makes its calls: itself, or the holder of its log.
+    pub fn node(&self) -> Cid {
+        self.body.log.unwrap_or_else(|| self.cid())
+    }
+
+    /// Whether `node` answers for it: it is that identity, or names it as the holder of its log.
+    pub fn lives_with(&self, node: &Cid) -> bool {
+        self.cid() == *node || self.body.log == Some(*node)
+    }
 }
 
 impl fmt::Debug for Identity {

@@ -1,18 +1,16 @@
 //! What another node sent about an order: its steps, oldest first, with the blocks they need. Nothing of it is believed yet.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use dta_protocol::{Cid, Envelope, EnvelopeError, Kind};
+use dta_protocol::{Cid, Envelope, EnvelopeError, Identity, Kind};
 use thiserror::Error;
 
-use crate::actors::keyring::Known;
 use crate::contain::{Panicked, contain};
 
 /// Steps of one order, as they came.
 pub struct Arrival {
     /// Who made the call: its signature on that was verified.
-    pub from: Arc<Known>,
+    pub from: Identity,
     /// The identity hosted here that opens what is sealed.
     pub to: Cid,
     /// Oldest first, each answering the one before; at least one.
@@ -70,7 +68,7 @@ impl Arrival {
     /// # Errors
     /// They are no steps of one order.
     pub fn read(
-        from: Arc<Known>,
+        from: Identity,
         to: Cid,
         root: Cid,
         blocks: HashMap<Cid, Vec<u8>>,

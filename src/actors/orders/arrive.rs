@@ -1,7 +1,7 @@
 //! Steps from another node: whose call it is, what they say, whether the rules take them, and what the caller is answered.
 
 use dta_events::order::{Command, Event, Order, Party, Rejection};
-use dta_protocol::{Cid, Kind};
+use dta_protocol::{Cid, Kind, car};
 
 use super::arrival::Arrival;
 use super::believe::{Believed, Believer};
@@ -9,6 +9,7 @@ use super::course::{Cause, Course};
 use super::error::OrderError;
 use super::message::Stands;
 use super::parcel;
+use super::reopen::inconsistent;
 use super::work::Private;
 use crate::actors::identities::IdentityError;
 
@@ -61,7 +62,7 @@ impl Course<'_> {
         let services = self.services;
         let mut believer = Believer::new(services, arrival);
         self.admit(arrival, &mut believer).await?;
-        self.from = Some(arrival.from.cid());
+        self.from = Some(arrival.from.node());
         let mut order = self.order()?.clone();
         let mut steps = Vec::new();
         let mut unbelieved = believer.disclose().await.err();
@@ -143,7 +144,7 @@ impl Course<'_> {
             _ => None,
         };
         let begins = first.statement().kind == Kind::Placed;
-        let trusted = self.services.trusts(&arrival.from.cid()).await?;
+        let trusted = self.services.trusts(&arrival.from.node()).await?;
         match spoken_by {
             Some(signer) if begins && trusted && believer.caller_is(&signer).await? => Ok(()),
             _ => Err(OrderError::Outsider),
@@ -160,7 +161,9 @@ impl Course<'_> {
         let after = at(root.cid()).or_else(same).or_else(|| root.statement().previous.and_then(at));
         let from = after.map_or(0, |after| (after + 1).min(order.steps.len().saturating_sub(1)));
         let steps = order.steps.get(from..).unwrap_or_default();
-        let car = parcel::car(self.services, order, steps, &arrival.from.cid(), &[]).await?;
+        let (root, blocks) = parcel::blocks(self.services, order, steps, &arrival.from.node(), &[]).await?;
+        let blocks = blocks.iter().map(|(cid, block)| (*cid, block.as_slice()));
+        let car = car::encode(root, blocks).map_err(inconsistent)?;
         Ok(Arrived { car, sequence: self.sequence })
     }
 }

@@ -56,7 +56,7 @@ impl<'a> Believer<'a> {
             return Ok(Some(stranger.clone()));
         }
         let came = if *cid == self.arrival.from.cid() {
-            Some(self.arrival.from.clone())
+            Some(Arc::new(Known { document: self.arrival.from.clone(), keys: None }))
         } else if let Some(block) = self.arrival.blocks.get(cid).cloned() {
             let read = move || contain(|| Identity::decode(&block).ok()).ok().flatten();
             let document = self.services.crypto.run(Priority::Interactive, read).await?;
@@ -70,7 +70,7 @@ impl<'a> Believer<'a> {
 
     /// Whether the caller answers for a party: it is that identity, or the one that this names as the holder of its log.
     pub(super) async fn caller_is(&mut self, party: &Cid) -> Result<bool, Unavailable> {
-        let caller = self.arrival.from.cid();
+        let caller = self.arrival.from.node();
         Ok(self.person(party).await?.is_some_and(|person| person.document.lives_with(&caller)))
     }
 

@@ -1,5 +1,6 @@
 //! The course of one command: gather facts, prepare, work, decide, append, apply; then whatever that makes due.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use dta_crypto::OrderKey;
@@ -12,7 +13,7 @@ use super::error::OrderError;
 use super::reopen::{self, Opened};
 use super::slot::{Loaded, Slot};
 use super::work::{self, Private, Product};
-use crate::actors::log::NotWritten;
+use crate::actors::log::{Block, NotWritten};
 use crate::actors::services::{Caller, Services};
 use crate::actors::unavailable::Unavailable;
 
@@ -28,13 +29,17 @@ pub(super) enum Cause {
 /// One command under way on one order.
 pub(super) struct Course<'a> {
     pub(super) services: &'a Services,
-    id: Aggregate,
+    pub(super) id: Aggregate,
     slot: &'a mut Slot,
-    caller: Caller,
+    pub(super) caller: Caller,
     /// The order's key pair, while this course has it: a release made here need not be opened again.
     pub(super) key: Option<Arc<OrderKey>>,
     /// What the fiduciary's plugin added to the last step made here.
     pub(super) extension: Option<Extension>,
+    /// The node that sent the steps of this course, as who it signs its calls.
+    pub(super) from: Option<Cid>,
+    /// The blocks of those steps, by step.
+    pub(super) incoming: HashMap<Cid, Vec<Block>>,
     /// The newest record behind the answer: the last one appended here, else the one of the same request before.
     pub(super) sequence: Option<u64>,
 }
@@ -53,7 +58,17 @@ impl<'a> Course<'a> {
             let order = replay_order(&records)?;
             slot.loaded = Some(Loaded { order, version: records.len() as u64 });
         }
-        Ok(Self { services, id, slot, caller, key: None, extension: None, sequence: before })
+        Ok(Self {
+            services,
+            id,
+            slot,
+            caller,
+            key: None,
+            extension: None,
+            from: None,
+            incoming: HashMap::new(),
+            sequence: before,
+        })
     }
 
     /// Does what is due, one step after the other, until nothing is or a rule holds it back.
@@ -76,7 +91,7 @@ impl<'a> Course<'a> {
         Ok(())
     }
 
-    async fn verdict(&mut self) -> Result<Verdict, OrderError> {
+    pub(super) async fn verdict(&mut self) -> Result<Verdict, OrderError> {
         if self.key.is_some() {
             return Ok(Verdict::Genuine);
         }
@@ -123,13 +138,16 @@ impl<'a> Course<'a> {
             now_ms: services.clock.wall_ms(),
             clock_trusted: services.clock_watch.look(&*services.clock),
             plugin: services.plugin.clone(),
+            give_up_after_ms: services.give_up_after_ms,
             ..Facts::default()
         };
         let mut parties = self.order()?.parties.clone();
         match command {
             Command::Place { parties: placed, .. } => parties = Some(placed.clone()),
-            Command::Accept(received) => {
-                if let StepFacts::Placed { parties: placed, .. } = &received.step.facts {
+            Command::Accept(steps) => {
+                if let Some(StepFacts::Placed { parties: placed, .. }) =
+                    steps.first().map(|received| &received.step.facts)
+                {
                     parties = Some(placed.clone());
                 }
             }
@@ -138,30 +156,37 @@ impl<'a> Course<'a> {
         let Some(mut parties) = parties else { return Ok(facts) };
         let named = match command {
             Command::RequestRedemption { beneficiary } => Some(*beneficiary),
-            Command::Accept(received) => match &received.step.facts {
+            Command::Accept(steps) => steps.iter().find_map(|received| match &received.step.facts {
                 StepFacts::RedemptionRequested { beneficiary } => Some(*beneficiary),
                 _ => None,
-            },
+            }),
             _ => None,
         };
         parties.beneficiary = named.or(parties.beneficiary);
-        let mut hosted = async |cid: Cid| -> Result<bool, Unavailable> {
+        let from = self.from;
+        let mut whereabouts = async |cid: Cid| -> Result<(bool, bool), Unavailable> {
             match services.known(&cid).await? {
-                Some(known) => Ok(known.keys.is_some()),
+                Some(known) => {
+                    Ok((known.keys.is_some(), from.is_some_and(|from| known.document.lives_with(&from))))
+                }
                 None => {
                     facts.unknown.push(cid);
-                    Ok(false)
+                    Ok((false, false))
                 }
             }
         };
-        facts.hosts = Hosts {
-            principal: hosted(parties.principal).await?,
-            fiduciary: hosted(parties.fiduciary).await?,
-            beneficiary: match parties.beneficiary {
-                Some(beneficiary) => hosted(beneficiary).await?,
-                None => false,
-            },
+        let principal = whereabouts(parties.principal).await?;
+        let fiduciary = whereabouts(parties.fiduciary).await?;
+        let beneficiary = match parties.beneficiary {
+            Some(beneficiary) => whereabouts(beneficiary).await?,
+            None => (false, false),
         };
+        let hosts = |party: fn((bool, bool)) -> bool| Hosts {
+            principal: party(principal),
+            fiduciary: party(fiduciary),
+            beneficiary: party(beneficiary),
+        };
+        (facts.hosts, facts.told) = (hosts(|(here, _)| here), hosts(|(_, there)| there));
         Ok(facts)
     }
 
@@ -176,7 +201,7 @@ impl<'a> Course<'a> {
         let stored = events.iter().map(Event::to_stored).collect::<Result<_, _>>()?;
         let (blocks, key, extension) = match product {
             Some(product) => (product.blocks, product.key, product.extension),
-            None => (Vec::new(), None, None),
+            None => (self.came_with(events), None, None),
         };
         let mut append = self.services.append(
             &self.caller,
@@ -205,8 +230,19 @@ impl<'a> Course<'a> {
         Ok(())
     }
 
+    /// The blocks of the steps that these events keep.
+    fn came_with(&mut self, events: &[Event]) -> Vec<Block> {
+        let step = |event: &Event| match event {
+            Event::StepAppended(appended) => Some(appended.step.cid),
+            // Evidence.
+            Event::EquivocationSeen { second, .. } => Some(*second),
+            _ => None,
+        };
+        events.iter().filter_map(step).filter_map(|cid| self.incoming.remove(&cid)).flatten().collect()
+    }
+
     /// Records the refusal, within the quota, and answers it. What was not asked by anyone is not recorded.
-    async fn refuse(
+    pub(super) async fn refuse(
         &mut self,
         command: &Command,
         now_ms: u64,
@@ -215,7 +251,8 @@ impl<'a> Course<'a> {
     ) -> Result<(), OrderError> {
         let services = self.services;
         // Nobody's order has no history to stand in, but for the one that was to be placed.
-        let known = self.order()?.placed().is_some() || matches!(command, Command::Place { .. });
+        let known =
+            self.order()?.placed().is_some() || matches!(command, Command::Place { .. } | Command::Accept(_));
         if cause == Cause::Asked && known && services.refusals.take(services.clock.monotonic_ms()) {
             let effect =
                 Effect::Refused { code: rejection.code().to_owned(), details: rejection.to_string() };

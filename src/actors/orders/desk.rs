@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use actix::Addr;
 use dta_events::ids::order_aggregate;
+use dta_events::order::{Command, Party};
 use dta_events::record::{Aggregate, AggregateKind};
 use dta_protocol::Cid;
 
+use super::arrival::Arrival;
+use super::arrive::Arrived;
 use super::error::OrderError;
-use super::message::{Answer, Named, Place, Placed, Redeem, Redeemed, Task, Tell};
+use super::message::{Answer, Named, Place, Placed, Redeem, Redeemed, Stands, Task, Tell};
+use super::parcel::Parcel;
 use super::prior::{Prior, prior, prior_at};
 use super::shard::Shard;
 use crate::actors::log::NotWritten;
@@ -84,8 +88,145 @@ impl Desk {
     ///
     /// # Errors
     /// Not now; it stays due.
-    pub async fn attend(&self, order: Aggregate, caller: Caller) -> Result<(), OrderError> {
-        self.tell(order, Task::Attend, caller, None).await.map(|_| ())
+    pub async fn attend(&self, order: Aggregate, caller: Caller) -> Result<Stands, OrderError> {
+        self.stands(order, Task::Attend, caller).await
+    }
+
+    /// The principal wants an order closed before release.
+    ///
+    /// # Errors
+    /// By the rules, or not now.
+    pub async fn cancel(&self, order: Named, detail: String, caller: Caller) -> Result<Stands, OrderError> {
+        self.once(order, caller, |placed| Task::Cancel { placed, detail: detail.clone() }).await
+    }
+
+    /// The beneficiary wants what was released looked at once more, and disputed if it is not what was ordered.
+    ///
+    /// # Errors
+    /// By the rules, or not now.
+    pub async fn dispute(&self, order: Named, caller: Caller) -> Result<Stands, OrderError> {
+        self.once(order, caller, |placed| Task::Dispute { placed }).await
+    }
+
+    /// What was given up is tried again.
+    ///
+    /// # Errors
+    /// By the rules, or not now.
+    pub async fn retry(&self, order: Named, caller: Caller) -> Result<Stands, OrderError> {
+        self.once(order, caller, |placed| Task::Retry { placed }).await
+    }
+
+    /// Steps that another node sent: taken, and answered with what stands.
+    ///
+    /// # Errors
+    /// `Outsider` if the caller is no party; by the rules; or not now.
+    pub async fn arrive(&self, arrival: Arrival, caller: Caller) -> Result<Arrived, OrderError> {
+        let order = self.order_of(&arrival)?;
+        match self.tell(order, Task::Arrive(Box::new(arrival)), caller, None).await? {
+            Answer::Arrived(arrived) => Ok(arrived),
+            _ => Err(mismatched()),
+        }
+    }
+
+    /// Steps that answered a call of this node, or that it fetched.
+    ///
+    /// # Errors
+    /// As of [`Desk::arrive`].
+    pub async fn take(&self, arrival: Arrival, caller: Caller) -> Result<Stands, OrderError> {
+        let order = self.order_of(&arrival)?;
+        self.stands(order, Task::Take(Box::new(arrival)), caller).await
+    }
+
+    /// What an order has to bring to another node next; to this party, if one is named, also what was given up.
+    ///
+    /// # Errors
+    /// Not now.
+    pub async fn pack(
+        &self,
+        order: Aggregate,
+        wanted: Option<Party>,
+        caller: Caller,
+    ) -> Result<Option<Parcel>, OrderError> {
+        match self.tell(order, Task::Pack(wanted), caller, None).await? {
+            Answer::Packed(parcel) => Ok(parcel),
+            _ => Err(mismatched()),
+        }
+    }
+
+    /// What came of a delivery.
+    ///
+    /// # Errors
+    /// Not now.
+    pub async fn settle(
+        &self,
+        order: Aggregate,
+        command: Command,
+        caller: Caller,
+    ) -> Result<Stands, OrderError> {
+        self.stands(order, Task::Settle(command), caller).await
+    }
+
+    /// The order that steps tell of: by its principal and reference, or by the step that the first one answers.
+    fn order_of(&self, arrival: &Arrival) -> Result<Aggregate, OrderError> {
+        let first = arrival.steps.first().ok_or(OrderError::Outsider)?.statement();
+        match (first.signer, first.previous) {
+            (Some(signer), None) => Ok(order_aggregate(&signer, &first.subject)),
+            (_, Some(previous)) => {
+                let found = self.services.log.envelope(&previous.to_bytes())?;
+                found.filter(|aggregate| aggregate.kind == AggregateKind::Order).ok_or(OrderError::Outsider)
+            }
+            (None, None) => Err(OrderError::Outsider),
+        }
+    }
+
+    /// A command that may carry an idempotency key.
+    async fn once(
+        &self,
+        order: Named,
+        mut caller: Caller,
+        task: impl Fn(Option<Cid>) -> Task,
+    ) -> Result<Stands, OrderError> {
+        let mut prior = prior(&*self.services.log, &caller)?;
+        loop {
+            let before = match prior {
+                Prior::Other => return Err(OrderError::OtherRequest),
+                Prior::Same(record) if record.aggregate != order.aggregate => {
+                    return Err(OrderError::OtherRequest);
+                }
+                Prior::Same(record) => {
+                    let task = Task::Attend;
+                    caller.request = None;
+                    let answer = self.tell(order.aggregate, task, caller, Some(record.sequence)).await?;
+                    return stands(answer);
+                }
+                Prior::None => None,
+            };
+            match self.tell(order.aggregate, task(order.placed), caller.clone(), before).await {
+                Ok(answer) => return stands(answer),
+                Err(error) => prior = self.got_in_first(error, &caller)?,
+            }
+        }
+    }
+
+    async fn stands(&self, order: Aggregate, task: Task, caller: Caller) -> Result<Stands, OrderError> {
+        stands(self.tell(order, task, caller, None).await?)
+    }
+
+    /// The answer to [`Desk::place`] once more, after the fiduciary was called.
+    ///
+    /// # Errors
+    /// As of [`Desk::place`].
+    pub async fn placed(
+        &self,
+        order: Aggregate,
+        caller: Caller,
+        before: Option<u64>,
+    ) -> Result<Placed, OrderError> {
+        let caller = Caller { request: None, ..caller };
+        match self.tell(order, Task::PlacedBefore, caller, before).await? {
+            Answer::Placed(placed) => Ok(placed),
+            _ => Err(mismatched()),
+        }
     }
 
     /// The aggregate of an order named as clients do: the reference of an order of the node's own principal, or the CID
@@ -139,4 +280,15 @@ impl Desk {
             .hyphenated()
             .to_string()
     }
+}
+
+fn stands(answer: Answer) -> Result<Stands, OrderError> {
+    match answer {
+        Answer::Stands(stands) => Ok(stands),
+        _ => Err(mismatched()),
+    }
+}
+
+fn mismatched() -> OrderError {
+    Unavailable::Inconsistent("an order answered another question".to_owned()).into()
 }

@@ -24,6 +24,9 @@ pub enum OrderError {
     /// What was to be sealed is not within the protocol's limits; the text names field and limit.
     #[error("{0}")]
     Invalid(String),
+    /// Whoever calls is no party of such an order: it learns nothing.
+    #[error("there is nothing here for this caller")]
+    Outsider,
     /// The idempotency key belongs to another request.
     #[error("Idempotency-Key: was used for another request")]
     OtherRequest,

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use actix::Message;
 use dta_crypto::OrderKey;
-use dta_events::order::Terms;
+use dta_events::order::{Command, Order, Party, Terms};
 use dta_events::record::Aggregate;
 use dta_protocol::{Cid, Extension};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::arrival::Arrival;
+use super::arrive::Arrived;
 use super::error::OrderError;
+use super::parcel::Parcel;
 use crate::actors::services::Caller;
 
 /// Order a key pair.
@@ -29,6 +32,8 @@ pub struct Place {
 
 /// An order stands.
 pub struct Placed {
+    /// Where it is.
+    pub order: Named,
     /// Its reference.
     pub reference: String,
     /// Its public key; none while the fiduciary has not answered.
@@ -71,6 +76,8 @@ pub struct Redeemed {
     pub secret: Option<Arc<OrderKey>>,
     /// What the plugin added.
     pub extension: Extension,
+    /// The release is here. If it is not, the fiduciary has not answered yet.
+    pub released: bool,
     /// The newest record behind this answer.
     pub sequence: Option<u64>,
 }
@@ -90,15 +97,49 @@ pub(super) struct Tell {
 
 /// What to do.
 pub(super) enum Task {
-    Place { reference: String, place: Box<Place> },
+    Place {
+        reference: String,
+        place: Box<Place>,
+    },
     PlacedBefore,
     Redeem(Box<Redeem>),
+    /// Close the order before release.
+    Cancel {
+        placed: Option<Cid>,
+        detail: String,
+    },
+    /// Look at what was released once more, and dispute it if it is not what was ordered.
+    Dispute {
+        placed: Option<Cid>,
+    },
+    /// Try again what was given up, and do what is due.
+    Retry {
+        placed: Option<Cid>,
+    },
     Attend,
+    /// Steps from another node, whose caller waits.
+    Arrive(Box<Arrival>),
+    /// Steps that were answered or fetched.
+    Take(Box<Arrival>),
+    /// What to bring to another node; to a party, if one is named, also what was given up.
+    Pack(Option<Party>),
+    /// What came of bringing it.
+    Settle(Command),
 }
 
 /// What came of it.
 pub(super) enum Answer {
     Placed(Placed),
     Redeemed(Redeemed),
-    Attended,
+    Stands(Stands),
+    Arrived(Arrived),
+    Packed(Option<Parcel>),
+}
+
+/// How an order stands after a command.
+pub struct Stands {
+    /// The order.
+    pub order: Order,
+    /// The newest record behind this answer.
+    pub sequence: Option<u64>,
 }

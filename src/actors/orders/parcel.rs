@@ -4,14 +4,13 @@
 use std::collections::BTreeSet;
 
 use dta_events::order::{Accepted, Command, Delivery, Order, Party, StepFacts};
-use dta_protocol::{Cid, car};
+use dta_protocol::{CarError, Cid, car};
 
 use super::course::{Cause, Course};
 use super::error::OrderError;
 use super::message::Stands;
 use super::reopen::{inconsistent, read};
 use super::work::Private;
-use crate::actors::log::LogReader;
 use crate::actors::services::Services;
 
 /// A delivery that is ready to go.
@@ -22,8 +21,21 @@ pub struct Parcel {
     pub to: Cid,
     /// The identity hosted here that reads the answer.
     pub reader: Cid,
-    /// The steps: a CAR whose root is the newest.
-    pub car: Vec<u8>,
+    /// The newest step.
+    pub root: Cid,
+    /// All steps, and what they need.
+    pub blocks: Vec<(Cid, Vec<u8>)>,
+}
+
+impl Parcel {
+    /// A CAR of it, or of it under another root.
+    ///
+    /// # Errors
+    /// More than a CAR between nodes may hold.
+    pub fn car(&self, root: Option<(Cid, &[u8])>) -> Result<Vec<u8>, CarError> {
+        let blocks = self.blocks.iter().map(|(cid, block)| (*cid, block.as_slice()));
+        car::encode(root.map_or(self.root, |(cid, _)| cid), root.into_iter().chain(blocks))
+    }
 }
 
 impl Course<'_> {
@@ -71,19 +83,19 @@ impl Course<'_> {
                 .extend(parties.into_iter().filter_map(|party| order.party(party)).filter(|cid| *cid != to));
         }
         let addressee = self.services.party(&to).await?.document.node();
-        let car = car(self.services, order, &steps, &addressee, &people).await?;
-        Ok(Some(Parcel { delivery, to, reader, car }))
+        let (root, blocks) = blocks(self.services, order, &steps, &addressee, &people).await?;
+        Ok(Some(Parcel { delivery, to, reader, root, blocks }))
     }
 }
 
 /// Steps, oldest first, for the node that signs its calls as `node`, with the documents of these people.
-pub(super) async fn car(
+pub(super) async fn blocks(
     services: &Services,
     order: &Order,
     steps: &[Accepted],
     node: &Cid,
     people: &[Cid],
-) -> Result<Vec<u8>, OrderError> {
+) -> Result<(Cid, Vec<(Cid, Vec<u8>)>), OrderError> {
     let root = steps.last().ok_or_else(|| inconsistent("nothing to send"))?.step.cid;
     let mut blocks: Vec<(Cid, Vec<u8>)> = Vec::new();
     for accepted in steps.iter().rev() {
@@ -105,5 +117,5 @@ pub(super) async fn car(
             blocks.push((*person, block.bytes().to_vec()));
         }
     }
-    car::encode(root, blocks.iter().map(|(cid, block)| (*cid, block.as_slice()))).map_err(inconsistent)
+    Ok((root, blocks))
 }

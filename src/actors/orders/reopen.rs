@@ -154,7 +154,7 @@ fn envelope(services: &Services, step: &Step) -> Result<(Envelope, Descriptor), 
     Ok((envelope, descriptor))
 }
 
-fn read(services: &Services, cid: &Cid) -> Result<Vec<u8>, OrderError> {
+pub(super) fn read(services: &Services, cid: &Cid) -> Result<Vec<u8>, OrderError> {
     let bytes = match services.log.block(&cid.to_bytes())? {
         Some(StoredBlock::Published(block)) => block.bytes().to_vec(),
         Some(StoredBlock::Held(block)) => block.bytes().to_vec(),
@@ -163,6 +163,6 @@ fn read(services: &Services, cid: &Cid) -> Result<Vec<u8>, OrderError> {
     if cid.names(&bytes) { Ok(bytes) } else { Err(inconsistent(format!("block {cid} is damaged"))) }
 }
 
-fn inconsistent(what: impl std::fmt::Display) -> OrderError {
+pub(super) fn inconsistent(what: impl std::fmt::Display) -> OrderError {
     Unavailable::Inconsistent(what.to_string()).into()
 }

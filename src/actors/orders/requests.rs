@@ -1,11 +1,11 @@
 //! What clients ask of an order, and what they are answered: to place it, to redeem it.
 
-use dta_events::order::{Command, HeldSecret, Order, Parties, Party, Rejection, Stage};
+use dta_events::order::{Command, DisputeCode, HeldSecret, Parties, Party, Rejection, Stage, Verdict};
 use dta_protocol::{Cid, Extension};
 
 use super::course::{Cause, Course};
 use super::error::OrderError;
-use super::message::{Place, Placed, Redeem, Redeemed};
+use super::message::{Named, Place, Placed, Redeem, Redeemed, Stands};
 use super::reopen::{self, Opened};
 use super::work::Private;
 use crate::actors::unavailable::Unavailable;
@@ -32,6 +32,10 @@ impl Course<'_> {
             other => other?,
         }
         let order = self.order()?;
+        if let Some(code) = &order.refused {
+            return Err(Rejection::Refused(code.clone()).into());
+        }
+        let named = Named { aggregate: self.id, placed: order.placed() };
         let first = order.steps.first().or(order.pending.as_ref()).ok_or(Rejection::UnknownOrder)?;
         let (reference, created_at_ms) = (order.reference.clone(), first.step.issued_at_ms);
         let commitment = order.commitment();
@@ -42,7 +46,7 @@ impl Course<'_> {
             }
             (None, None) => Extension::new(),
         };
-        Ok(Placed { reference, commitment, created_at_ms, extension, sequence: self.sequence })
+        Ok(Placed { order: named, reference, commitment, created_at_ms, extension, sequence: self.sequence })
     }
 
     /// Asks for the release. What follows of itself (release, receipt) follows here if those parties are hosted here.
@@ -56,8 +60,15 @@ impl Course<'_> {
                 return Err(OrderError::Invalid(text.into()));
             }
         };
-        if redeem.order.placed.is_some_and(|named| self.order().ok().and_then(Order::placed) != Some(named)) {
-            return Err(Rejection::UnknownOrder.into());
+        self.is_named(redeem.order.placed)?;
+        // The principal is elsewhere and has asked already: its beneficiary fetches what was released.
+        if self.order()?.hosts(Party::Beneficiary) && !self.order()?.hosts(Party::Principal) {
+            if let Some(named) = self.order()?.party(Party::Beneficiary).filter(|named| *named != beneficiary)
+            {
+                return Err(Rejection::BeneficiaryMismatch(named).into());
+            }
+            self.follow().await?;
+            return self.redeemed().await;
         }
         let command = Command::RequestRedemption { beneficiary };
         let private = Private { extension: redeem.extension, data: Extension::new() };
@@ -72,10 +83,10 @@ impl Course<'_> {
         let order = self.order()?;
         let commitment = order.commitment().ok_or(Rejection::UnknownOrder)?;
         let reference = order.reference.clone();
-        let answer = |secret, extension: Extension, sequence| {
-            Ok(Redeemed { reference, commitment, secret, extension, sequence })
-        };
         let released = matches!(order.stage, Stage::Released | Stage::Received);
+        let answer = |secret, extension: Extension, sequence| {
+            Ok(Redeemed { reference, commitment, secret, extension, released, sequence })
+        };
         match (released, key, order.secret) {
             // The secret is its beneficiary's alone: whoever asks here gets it only if that is hosted here.
             (true, ..) if !order.hosts(Party::Beneficiary) => answer(None, Extension::new(), self.sequence),
@@ -88,12 +99,63 @@ impl Course<'_> {
                 Opened::Disputed(_) => Err(order.barred("redeem").into()),
             },
             // The fiduciary, elsewhere, has not answered yet.
-            (false, ..) if !order.hosts(Party::Fiduciary) => answer(None, Extension::new(), self.sequence),
+            (false, ..) if order.pending.is_some() => answer(None, Extension::new(), self.sequence),
             // A rule holds the fiduciary back, or the order ended another way.
             (false, ..) => match order.prepare(&Command::Release, &facts) {
                 Err(rejection) => Err(rejection.into()),
                 Ok(_) => Err(order.barred("redeem").into()),
             },
+        }
+    }
+
+    /// The principal wants the order closed before release.
+    pub(super) async fn cancel(&mut self, placed: Option<Cid>, detail: String) -> Result<Stands, OrderError> {
+        self.is_named(placed)?;
+        self.run(&Command::RequestCancellation { detail }, Private::default(), Cause::Asked).await?;
+        self.follow().await?;
+        self.stands()
+    }
+
+    /// The beneficiary has what was released looked at once more: what is the secret of the commitment is not disputed.
+    pub(super) async fn dispute(&mut self, placed: Option<Cid>) -> Result<Stands, OrderError> {
+        self.is_named(placed)?;
+        let order = self.order()?;
+        let waits = order.stage == Stage::Released && order.hosts(Party::Beneficiary);
+        let verdict = if waits { self.verdict().await? } else { Verdict::Disputed(DisputeCode::CannotOpen) };
+        let command = Command::Acknowledge(verdict);
+        if verdict == Verdict::Genuine {
+            let now_ms = self.services.clock.wall_ms();
+            self.refuse(&command, now_ms, Rejection::NothingToDispute, Cause::Asked).await?;
+        }
+        // Of an order that is not released the rules say why it cannot be.
+        self.run(&command, Private::default(), Cause::Asked).await?;
+        self.stands()
+    }
+
+    /// Deliveries that were given up are tried again, and what is due is done.
+    pub(super) async fn retry(&mut self, placed: Option<Cid>) -> Result<Stands, OrderError> {
+        self.is_named(placed)?;
+        self.run(&Command::Resume, Private::default(), Cause::Asked).await?;
+        self.follow().await?;
+        self.stands()
+    }
+
+    /// Does what is due.
+    pub(super) async fn attend(&mut self) -> Result<Stands, OrderError> {
+        self.follow().await?;
+        self.stands()
+    }
+
+    /// How the order stands.
+    pub(super) fn stands(&self) -> Result<Stands, OrderError> {
+        Ok(Stands { order: self.order()?.clone(), sequence: self.sequence })
+    }
+
+    /// What was named by a CID must be the order of that CID.
+    fn is_named(&self, placed: Option<Cid>) -> Result<(), OrderError> {
+        match placed {
+            Some(named) if self.order()?.placed() != Some(named) => Err(Rejection::UnknownOrder.into()),
+            _ => Ok(()),
         }
     }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, ResponseFuture};
+use dta_events::order::Order;
 use dta_events::record::Aggregate;
 use tokio::sync::Mutex;
 
@@ -54,12 +55,28 @@ impl Handler<Tell> for Shard {
             let _under_way = tell.permit;
             let mut slot = slot.lock().await;
             let mut course = Course::begin(&services, tell.order, &mut slot, tell.caller, tell.before)?;
+            let to_deliver = course.order()?.outbox();
             let answer = match tell.task {
                 Task::Place { reference, place } => course.place(reference, *place).await.map(Answer::Placed),
                 Task::PlacedBefore => course.placed().await.map(Answer::Placed),
                 Task::Redeem(redeem) => course.redeem(*redeem).await.map(Answer::Redeemed),
-                Task::Attend => course.follow().await.map(|()| Answer::Attended),
+                Task::Cancel { placed, detail } => course.cancel(placed, detail).await.map(Answer::Stands),
+                Task::Dispute { placed } => course.dispute(placed).await.map(Answer::Stands),
+                Task::Retry { placed } => course.retry(placed).await.map(Answer::Stands),
+                Task::Attend => course.attend().await.map(Answer::Stands),
+                Task::Arrive(arrival) => course.arrive(*arrival).await.map(Answer::Arrived),
+                Task::Take(arrival) => course.take(*arrival).await.map(Answer::Stands),
+                Task::Pack(wanted) => course.pack(wanted).await.map(Answer::Packed),
+                Task::Settle(command) => course.settle(&command).await.map(Answer::Stands),
             };
+            // What there is to deliver is found by the timers too; this only spares the wait. Whoever makes a pending
+            // step has it brought, and waits for what comes of it.
+            let new = |order: &Order| {
+                order.pending.is_none() && order.outbox().iter().any(|new| !to_deliver.contains(new))
+            };
+            if course.order().is_ok_and(new) {
+                let _ = services.nudge.try_send(tell.order);
+            }
             answer.map_err(|error| course.told(error))
         })
     }

@@ -22,6 +22,6 @@ mod write;
 pub use database::Standing;
 pub use error::ViewsError;
 pub use feed::{BATCH_RECORDS, Entry, Feed};
-pub use queries::{Counts, HistoryPlace, PAGE_ROWS_MAX, Queries};
+pub use queries::{Counts, HistoryPlace, PAGE_ROWS_MAX, Queries, ToFetch};
 pub use replay::{Difference, Replay};
 pub use write::Views;

@@ -158,6 +158,12 @@ impl Audit<'_> {
                 let place = place(&order.reference, "the refused step", cid);
                 ensure!(pending, "{place}: does not wait for an answer");
             }
+            order::Event::DeliveryEnded { step, .. } => {
+                let known = order.steps.iter().chain(&order.pending).any(|known| known.step.cid == *step);
+                let place = place(&order.reference, "the step of a delivery", step);
+                ensure!(known, "{place}: is not the order's");
+            }
+            order::Event::DeliveriesResumed { .. } => {}
             order::Event::RetentionEnded { secret, .. } => {
                 let held = order.secret.is_some_and(|held| held.cid == *secret);
                 let place = place(&order.reference, "the dropped secret", secret);

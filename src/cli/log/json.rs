@@ -146,6 +146,10 @@ fn order_event(event: &Event) -> Value {
         Event::EquivocationSeen { first, second } => {
             json!({ "first": first.to_string(), "second": second.to_string() })
         }
+        Event::DeliveryEnded { to, step, outcome } => {
+            json!({ "to": to.as_str(), "step": step.to_string(), "outcome": outcome.as_str(), "code": outcome.code() })
+        }
+        Event::DeliveriesResumed { at_ms } => json!({ "at_ms": at_ms }),
         Event::RetentionEnded { secret, at_ms } => json!({ "secret": secret.to_string(), "at_ms": at_ms }),
     }
 }

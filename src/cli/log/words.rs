@@ -67,6 +67,11 @@ fn order_event(event: &Event) -> String {
         }
         Event::StepRefused { cid, code } => format!("order/step-refused {cid}: {}", plain(code)),
         Event::EquivocationSeen { first, second } => format!("order/equivocation-seen {first} and {second}"),
+        Event::DeliveryEnded { to, step, outcome } => {
+            let code = outcome.code().map(|code| format!(": {}", plain(code))).unwrap_or_default();
+            format!("order/delivery-ended {step} to the {}: {}{code}", to.as_str(), outcome.as_str())
+        }
+        Event::DeliveriesResumed { .. } => "order/deliveries-resumed".to_owned(),
         Event::RetentionEnded { secret, .. } => format!("order/retention-ended {secret}"),
     }
 }

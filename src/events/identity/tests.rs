@@ -22,6 +22,7 @@ fn known(byte: u8, name: &str) -> Known {
         ed25519: [0xed; 32],
         key_claims: vec![[1; 32], [2; 32]],
         supersedes: None,
+        log: None,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use dta_protocol::Cid;
 
-use super::event::{Event, StepAppended, StepFacts};
-use super::state::{Accepted, HeldSecret, Order};
+use super::event::{Event, Outcome, StepAppended, StepFacts};
+use super::state::{Accepted, Ended, HeldSecret, Order};
 use super::table::{Stage, rule};
 
 impl Order {
@@ -28,6 +28,13 @@ impl Order {
                 if let Some(secret) = self.secret.as_mut() {
                     secret.ended = true;
                 }
+            }
+            Event::DeliveryEnded { to, step, outcome } => {
+                self.deliveries.insert(*to, Ended { step: *step, outcome: outcome.clone() });
+            }
+            Event::DeliveriesResumed { at_ms } => {
+                self.resumed_at_ms = *at_ms;
+                self.deliveries.retain(|_, ended| ended.outcome == Outcome::Delivered);
             }
         }
         self

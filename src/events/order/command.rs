@@ -4,7 +4,8 @@
 use dta_protocol::Cid;
 use serde::{Deserialize, Serialize};
 
-use super::event::{ClosedCode, DisputeCode, Hosts, Parties, Step, Terms};
+use super::event::{ClosedCode, DisputeCode, Hosts, Outcome, Parties, Step, Terms};
+use super::table::Party;
 use crate::codec;
 use crate::record::Stored;
 use crate::stored::StoredError;
@@ -67,8 +68,8 @@ pub enum Command {
     Close(ClosedCode),
     /// The retention of the released secret is over.
     EndRetention,
-    /// A step signed elsewhere.
-    Accept(Box<ReceivedStep>),
+    /// Steps signed elsewhere, each answering the one before: all of them join the order, or none does.
+    Accept(Vec<ReceivedStep>),
     /// The fiduciary's signed refusal of our pending step.
     Refuse {
         /// The step.
@@ -76,6 +77,17 @@ pub enum Command {
         /// Its reason.
         code: String,
     },
+    /// What came of bringing a step to a party on another node.
+    EndDelivery {
+        /// To whom.
+        to: Party,
+        /// The step.
+        step: Cid,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// Deliveries that were given up or refused are tried again.
+    Resume,
 }
 
 impl Command {
@@ -92,6 +104,8 @@ impl Command {
             Command::EndRetention => "order/end-retention",
             Command::Accept(_) => "order/accept",
             Command::Refuse { .. } => "order/refuse",
+            Command::EndDelivery { .. } => "order/end-delivery",
+            Command::Resume => "order/resume",
         }
     }
 
@@ -114,6 +128,10 @@ pub struct Facts {
     pub unknown: Vec<Cid>,
     /// The plugin this node runs.
     pub plugin: String,
+    /// The parties that live on the node from which the steps came: they need not be told of them.
+    pub told: Hosts,
+    /// How long a delivery is tried before it is given up, in milliseconds.
+    pub give_up_after_ms: u64,
 }
 
 /// What must be signed and sealed before an event can say it happened.

@@ -31,7 +31,11 @@ impl Order {
                     let secret = self.secret.map(|secret| secret.cid).ok_or(Rejection::NotAsPrepared)?;
                     Ok(vec![Event::RetentionEnded { secret, at_ms: facts.now_ms }])
                 }
-                Command::Accept(received) => Ok(vec![self.accepted(received, facts)]),
+                Command::Accept(steps) => self.accept_all(steps, facts),
+                Command::EndDelivery { to, step, outcome } => {
+                    Ok(vec![Event::DeliveryEnded { to: *to, step: *step, outcome: outcome.clone() }])
+                }
+                Command::Resume => Ok(vec![Event::DeliveriesResumed { at_ms: facts.now_ms }]),
                 _ => Err(Rejection::NotAsPrepared),
             },
         }
@@ -76,7 +80,7 @@ impl Order {
         Ok(StepAppended { reference: draft.reference, step, origin: Origin::Issued, pending, hosts, at_ms })
     }
 
-    fn accepted(&self, received: &ReceivedStep, facts: &Facts) -> Event {
+    pub(super) fn accepted(&self, received: &ReceivedStep, facts: &Facts) -> Event {
         if let Some(first) = self.taken(&received.step) {
             return Event::EquivocationSeen { first: first.cid, second: received.step.cid };
         }

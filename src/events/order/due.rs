@@ -40,9 +40,10 @@ impl Order {
         self.agenda().into_iter().find(|(at_ms, _)| *at_ms <= now_ms).map(|(_, due)| due)
     }
 
-    /// When the order must be looked at next, if ever.
+    /// When the order must be looked at next, if ever: something is due or to be delivered.
     pub fn next_due_ms(&self) -> Option<u64> {
-        self.agenda().into_iter().map(|(at_ms, _)| at_ms).min()
+        let own = self.agenda().into_iter().map(|(at_ms, _)| at_ms).min();
+        own.into_iter().chain(self.outbox_due_ms()).min()
     }
 
     /// What there is to do and from when. What ends something comes before what goes on with it.

@@ -4,6 +4,7 @@ pub use dta_protocol::body::{ClosedCode, DisputeCode};
 use dta_protocol::{Cid, Kind};
 use serde::{Deserialize, Serialize};
 
+use super::table::Party;
 use crate::codec;
 use crate::record::Stored;
 use crate::stored::{self, StoredError};
@@ -150,6 +151,39 @@ pub struct StepAppended {
     pub at_ms: u64,
 }
 
+/// How bringing a step to a party on another node ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The party has it.
+    Delivered,
+    /// Its node turned it down; the code is its own, 1 to 64 of `a-z`, `0-9` and `-`.
+    Refused(String),
+    /// Given up, until somebody has it tried again or the party fetches it.
+    Stalled,
+    /// No address is known: the party fetches it.
+    Unaddressed,
+}
+
+impl Outcome {
+    /// The name shown to people.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Outcome::Delivered => "delivered",
+            Outcome::Refused(_) => "refused",
+            Outcome::Stalled => "stalled",
+            Outcome::Unaddressed => "unaddressed",
+        }
+    }
+
+    /// Why it was turned down, if it was.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Outcome::Refused(code) => Some(code),
+            _ => None,
+        }
+    }
+}
+
 /// The events of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "nearly every event is the large one")]
@@ -177,12 +211,28 @@ pub enum Event {
         /// When, by this node's clock.
         at_ms: u64,
     },
+    /// Bringing a step to a party on another node ended.
+    DeliveryEnded {
+        /// To whom.
+        to: Party,
+        /// The step.
+        step: Cid,
+        /// How.
+        outcome: Outcome,
+    },
+    /// Deliveries that were given up or refused are tried again.
+    DeliveriesResumed {
+        /// When, by this node's clock.
+        at_ms: u64,
+    },
 }
 
 const STEP_APPENDED: &str = "order/step-appended";
 const STEP_REFUSED: &str = "order/step-refused";
 const EQUIVOCATION_SEEN: &str = "order/equivocation-seen";
 const RETENTION_ENDED: &str = "order/retention-ended";
+const DELIVERY_ENDED: &str = "order/delivery-ended";
+const DELIVERIES_RESUMED: &str = "order/deliveries-resumed";
 
 impl Event {
     /// The stored form, schema 1.
@@ -194,6 +244,10 @@ impl Event {
                 (EQUIVOCATION_SEEN, codec::encode(&(first, second))?)
             }
             Event::RetentionEnded { secret, at_ms } => (RETENTION_ENDED, codec::encode(&(secret, at_ms))?),
+            Event::DeliveryEnded { to, step, outcome } => {
+                (DELIVERY_ENDED, codec::encode(&(to, step, outcome))?)
+            }
+            Event::DeliveriesResumed { at_ms } => (DELIVERIES_RESUMED, codec::encode(at_ms)?),
         };
         Ok(Stored { name: name.into(), schema: 1, bytes })
     }
@@ -214,6 +268,11 @@ impl Event {
                 let (secret, at_ms) = codec::decode(&stored.bytes)?;
                 Ok(Event::RetentionEnded { secret, at_ms })
             }
+            (DELIVERY_ENDED, 1) => {
+                let (to, step, outcome) = codec::decode(&stored.bytes)?;
+                Ok(Event::DeliveryEnded { to, step, outcome })
+            }
+            (DELIVERIES_RESUMED, 1) => Ok(Event::DeliveriesResumed { at_ms: codec::decode(&stored.bytes)? }),
             _ => Err(StoredError::unknown(stored)),
         }
     }

@@ -5,7 +5,7 @@ use dta_protocol::body::{verify_commitment_proof, verify_received_proof};
 use dta_protocol::{Cid, Kind};
 
 use super::command::{Facts, ReceivedStep, Work};
-use super::event::{Step, StepFacts};
+use super::event::{Event, Step, StepFacts};
 use super::prepare::{check_not_past, check_placed};
 use super::rejection::Rejection;
 use super::state::Order;
@@ -15,6 +15,28 @@ use super::table::{Party, Rule, Stage, rule};
 pub const CLOCK_SKEW_MS: u64 = 300_000;
 
 impl Order {
+    /// What steps signed elsewhere lead to, each judged by the order that those before it leave; no events if all of them
+    /// are known. What follows another statement for a taken slot is not looked at.
+    pub(super) fn accept_all(&self, steps: &[ReceivedStep], facts: &Facts) -> Result<Vec<Event>, Rejection> {
+        let (mut order, mut events) = (self.clone(), Vec::new());
+        for received in steps {
+            if order.judge(received, facts)? == Work::Done {
+                continue;
+            }
+            let event = order.accepted(received, facts);
+            order = order.apply(&event);
+            let equivocation = matches!(event, Event::EquivocationSeen { .. });
+            events.push(event);
+            if equivocation {
+                return Ok(events);
+            }
+        }
+        if !events.is_empty() {
+            events.extend(order.told(&facts.told));
+        }
+        Ok(events)
+    }
+
     /// Accepts, knows already, finds an equivocation (to be recorded the first time), or rejects.
     pub(super) fn judge(&self, received: &ReceivedStep, facts: &Facts) -> Result<Work, Rejection> {
         let step = &received.step;

@@ -7,6 +7,7 @@ mod decide;
 mod due;
 mod event;
 mod judge;
+mod outbox;
 mod prepare;
 mod rejection;
 mod state;
@@ -15,12 +16,13 @@ mod table;
 pub use command::{Command, Content, Draft, Facts, Made, ReceivedStep, Verdict, Work};
 pub use due::Due;
 pub use event::{
-    ClosedCode, DisputeCode, Event, Hosts, Origin, Parties, Step, StepAppended, StepFacts, Terms,
+    ClosedCode, DisputeCode, Event, Hosts, Origin, Outcome, Parties, Step, StepAppended, StepFacts, Terms,
 };
 pub use judge::CLOCK_SKEW_MS;
+pub use outbox::{Delivery, MAX_CODE_BYTES, is_code};
 pub use prepare::{RETENTION_LIMIT_MS, TIME_LIMIT_MS};
 pub use rejection::Rejection;
-pub use state::{Accepted, HeldSecret, Order};
+pub use state::{Accepted, Ended, HeldSecret, Order};
 pub use table::{Party, RULES, Rule, Stage, rule};
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use dta_protocol::{Cid, Kind};
 
 use super::command::{Command, Content, Draft, Facts, Verdict, Work};
 use super::event::{ClosedCode, StepFacts, Terms};
+use super::outbox::is_code;
 use super::rejection::Rejection;
 use super::state::{Accepted, Order};
 use super::table::{Party, Stage, rule};
@@ -87,11 +88,22 @@ impl Order {
                 }
                 Ok(Work::Record)
             }
-            Command::Accept(received) => self.judge(received, facts),
+            Command::Accept(steps) => {
+                let events = self.accept_all(steps, facts)?;
+                Ok(if events.is_empty() { Work::Done } else { Work::Record })
+            }
+            Command::Refuse { code, .. } if !is_code(code) => Err(Rejection::CodeMalformed),
             Command::Refuse { cid, .. } => match &self.pending {
                 Some(pending) if pending.step.cid == *cid => Ok(Work::Record),
                 _ => Err(Rejection::NotPending),
             },
+            Command::EndDelivery { to, step, outcome } => {
+                self.prepare_end_delivery(*to, step, outcome, facts)
+            }
+            Command::Resume => {
+                self.placed().ok_or(Rejection::UnknownOrder)?;
+                Ok(if self.stalled().next().is_some() { Work::Record } else { Work::Done })
+            }
         }
     }
 

@@ -52,6 +52,9 @@ pub enum Rejection {
     /// Not the pending step.
     #[error("that is not the step that waits for an answer")]
     NotPending,
+    /// Nothing of the kind is to be brought to that party.
+    #[error("there is no such step to bring to the {}", .0.as_str())]
+    NotOutstanding(Party),
     /// The plugin is not the one this node runs.
     #[error("plugin: this node does not run {0:?}")]
     UnknownPlugin(String),
@@ -122,9 +125,27 @@ pub enum Rejection {
     /// A proof in the body does not hold.
     #[error("proof: does not hold")]
     ProofInvalid,
+    /// The signature does not hold.
+    #[error("signature: does not hold")]
+    SignatureInvalid,
+    /// A sealed body does not open, or opens to nonsense: the two are not told apart.
+    #[error("sealed: does not open, or not to what its kind prescribes")]
+    CannotOpen,
+    /// A sealed body can be opened by others than those whom its kind prescribes.
+    #[error("sealed: is not sealed to exactly those who are to read it")]
+    OtherRecipients,
+    /// A block that the step needs did not come with it.
+    #[error("block {0}: is needed and did not come with the step")]
+    BlockMissing(Cid),
+    /// What was released opens to the secret of the commitment.
+    #[error("dispute: what was released is the secret of the commitment")]
+    NothingToDispute,
     /// It speaks of another order.
     #[error("subject: is not this order's reference")]
     WrongReference,
+    /// A refusal's code is none.
+    #[error("code: must be 1 to 64 of a-z, 0-9 and -")]
+    CodeMalformed,
     /// A text is too long.
     #[error("{field}: is {bytes} bytes long, at most {limit}")]
     TooLong {
@@ -155,6 +176,7 @@ impl Rejection {
             Rejection::Equivocation(_) => "equivocation",
             Rejection::StepPending => "step-pending",
             Rejection::NotPending => "not-pending",
+            Rejection::NotOutstanding(_) => "not-outstanding",
             Rejection::UnknownPlugin(_) => "unknown-plugin",
             Rejection::CoinUnknown(_) => "coin-unknown",
             Rejection::PolicyUnsupported => "policy-unsupported",
@@ -170,7 +192,13 @@ impl Rejection {
             Rejection::IssuedInFuture => "issued-in-future",
             Rejection::IssuedBeforePrevious => "issued-before-previous",
             Rejection::ProofInvalid => "proof-invalid",
+            Rejection::SignatureInvalid => "signature-invalid",
+            Rejection::CannotOpen => "cannot-open",
+            Rejection::OtherRecipients => "other-recipients",
+            Rejection::BlockMissing(_) => "block-missing",
+            Rejection::NothingToDispute => "nothing-to-dispute",
             Rejection::WrongReference => "wrong-reference",
+            Rejection::CodeMalformed => "code-malformed",
             Rejection::TooLong { .. } => "too-long",
             Rejection::NotAsPrepared => "not-as-prepared",
         }

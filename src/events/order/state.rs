@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dta_protocol::{Cid, Kind};
 use serde::{Deserialize, Serialize};
 
-use super::event::{Hosts, Parties, Step, StepFacts, Terms};
+use super::event::{Hosts, Outcome, Parties, Step, StepFacts, Terms};
 use super::table::{Party, Stage};
 
 /// An accepted step and when this node appended it.
@@ -26,6 +26,15 @@ pub struct HeldSecret {
     pub until_ms: Option<u64>,
     /// It has ended and the block is gone.
     pub ended: bool,
+}
+
+/// A delivery that ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// The step that was to be brought.
+    pub step: Cid,
+    /// How it ended.
+    pub outcome: Outcome,
 }
 
 /// The state of one order on this node, whatever the node's roles in it.
@@ -53,6 +62,10 @@ pub struct Order {
     pub equivocations: BTreeMap<Cid, Cid>,
     /// Why the fiduciary turned the order down.
     pub refused: Option<String>,
+    /// How the last delivery to each party on another node ended.
+    pub deliveries: BTreeMap<Party, Ended>,
+    /// When deliveries were last told to be tried again, milliseconds since 1970 UTC.
+    pub resumed_at_ms: u64,
 }
 
 impl Order {

@@ -1,7 +1,7 @@
 //! What is due at each point of an order: the ordinary course, timers and the recovery after a crash are one function.
 
 use super::kit::*;
-use crate::order::*;
+use crate::order::{self, *};
 
 fn with_terms(terms: Terms) -> [Step; 5] {
     let mut steps = whole_order();
@@ -26,7 +26,8 @@ fn after_each_step_each_node_knows_what_is_its_own_to_do() {
         for (count, due) in expected.into_iter().enumerate() {
             let order = given(node, &whole_order()[..count]).order;
             assert_eq!(order.due(NOW_MS), due, "{node:?} after {count} steps");
-            assert_eq!(order.next_due_ms(), due.map(|_| 0), "{node:?} after {count} steps");
+            let to_deliver = (!order.outbox().is_empty()).then_some(NOW_MS);
+            assert_eq!(order.next_due_ms(), due.map(|_| 0).or(to_deliver), "{node:?} after {count} steps");
         }
     }
     for end in [disputed(), closed(ClosedCode::Expired, &committed())] {
@@ -95,7 +96,7 @@ fn an_order_is_due_to_close_when_its_time_is_over() {
         assert_eq!(order.due(NOW_MS + 10), over);
         assert_eq!(order.due(u64::MAX), over);
         assert_eq!(order.next_due_ms(), Some(first_ms));
-        assert_eq!(given(ALICE, &steps[..count]).order.next_due_ms(), None);
+        assert_eq!(given(ALICE, &steps[..count]).order.due(u64::MAX), None);
     }
     assert_eq!(given(BOB, &steps[..4]).order.due(u64::MAX), None);
 }
@@ -112,7 +113,12 @@ fn a_release_is_not_due_before_its_time() {
 fn the_sealed_secret_is_due_to_go_when_its_retention_ends() {
     let steps = with_terms(Terms { retention_ms: 10, ..Terms::default() });
     for (node, before) in [(ALL, Some(Due::Acknowledge)), (BOB, None), (CAROL, Some(Due::Acknowledge))] {
-        let order = given(node, &steps[..4]).order;
+        let delivered = Event::DeliveryEnded {
+            to: Party::Beneficiary,
+            step: released().cid,
+            outcome: order::Outcome::Delivered,
+        };
+        let order = given(node, &steps[..4]).and(delivered).order;
         assert_eq!(order.due(NOW_MS + 9), before);
         // A receipt that a crash held up comes before the end of what it needs.
         assert_eq!(order.due(NOW_MS + 10), before.or(Some(Due::EndRetention)));

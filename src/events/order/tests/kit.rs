@@ -11,6 +11,7 @@ use crate::order::*;
 
 pub const REFERENCE: &str = "0192f5a0-5b1e-7c3a-8f00-0123456789ab";
 pub const NOW_MS: u64 = 1_790_000_000_000;
+pub const GIVE_UP_AFTER_MS: u64 = 60_000;
 
 /// Which parties' keys a node has.
 pub const ALICE: Hosts = Hosts { principal: true, fiduciary: false, beneficiary: false };
@@ -157,7 +158,7 @@ pub fn sent(step: &Step) -> ReceivedStep {
 }
 
 pub fn receive(step: &Step) -> Command {
-    Command::Accept(Box::new(sent(step)))
+    Command::Accept(vec![sent(step)])
 }
 
 pub fn place() -> Command {
@@ -189,7 +190,14 @@ pub fn made() -> Made {
 }
 
 pub fn facts(node: Hosts) -> Facts {
-    Facts { now_ms: NOW_MS, clock_trusted: true, hosts: node, unknown: Vec::new(), plugin: "milagro".into() }
+    Facts {
+        now_ms: NOW_MS,
+        clock_trusted: true,
+        hosts: node,
+        plugin: "milagro".into(),
+        give_up_after_ms: GIVE_UP_AFTER_MS,
+        ..Facts::default()
+    }
 }
 
 /// An order on a node, before a command.

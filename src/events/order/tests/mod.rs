@@ -5,6 +5,7 @@ mod due;
 mod equivocation;
 mod kit;
 mod matrix;
+mod outbox;
 mod pending;
 mod policy;
 mod proofs;

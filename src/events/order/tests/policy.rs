@@ -67,9 +67,7 @@ fn a_beneficiary_that_hears_of_the_order_late_does_not_ask_whether_it_is_over() 
 fn reserved_policy_keys_are_refused_until_they_can_be_kept() {
     let reserved = ReceivedStep { reserved_policy_is_empty: false, ..sent(&placed()) };
     for node in [BOB, CAROL] {
-        given(node, &[])
-            .when(&Command::Accept(Box::new(reserved.clone())))
-            .then_rejected("policy-unsupported");
+        given(node, &[]).when(&Command::Accept(vec![reserved.clone()])).then_rejected("policy-unsupported");
     }
 }
 

@@ -10,7 +10,7 @@ use crate::order::*;
 const FIELD: &str = "fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f";
 
 fn accept(step: &Step, proof: Option<Vec<u8>>) -> Command {
-    Command::Accept(Box::new(ReceivedStep { proof, ..sent(step) }))
+    Command::Accept(vec![ReceivedStep { proof, ..sent(step) }])
 }
 
 fn mallorys_key() -> OrderKey {

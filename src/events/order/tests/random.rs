@@ -126,7 +126,7 @@ fn some_command(dice: &mut Dice, order: &Order) -> Command {
                 received.reference = String::new();
             }
             received.reserved_policy_is_empty = !dice.seldom(20);
-            Command::Accept(Box::new(received))
+            Command::Accept(vec![received])
         }
     }
 }

@@ -74,7 +74,7 @@ fn a_step_is_of_the_order_whose_reference_it_has() {
     for (given, step) in receptions() {
         if step.facts.kind() != Kind::Placed {
             let other = ReceivedStep { reference: REFERENCE.replace('0', "1"), ..sent(&step) };
-            given.when(&Command::Accept(Box::new(other))).then_rejected("wrong-reference");
+            given.when(&Command::Accept(vec![other])).then_rejected("wrong-reference");
         }
     }
 }

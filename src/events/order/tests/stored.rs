@@ -101,6 +101,22 @@ fn events_are_frozen() {
     event(equivocation, "order/equivocation-seen", &[link(1), link(2)]);
     let ended = Event::RetentionEnded { secret: cid(3), at_ms: 4 };
     event(ended, "order/retention-ended", &[link(3), number(4)]);
+    for (at, party) in [Party::Principal, Party::Fiduciary, Party::Beneficiary].into_iter().enumerate() {
+        for (outcome, bytes) in outcomes() {
+            let ended = Event::DeliveryEnded { to: party, step: cid(5), outcome };
+            event(ended, "order/delivery-ended", &[variant(at as u32), link(5), bytes]);
+        }
+    }
+    event(Event::DeliveriesResumed { at_ms: 6 }, "order/deliveries-resumed", &[number(6)]);
+}
+
+fn outcomes() -> [(Outcome, String); 4] {
+    [
+        (Outcome::Delivered, variant(0)),
+        (Outcome::Refused("not-hosted".into()), variant(1) + &text("not-hosted")),
+        (Outcome::Stalled, variant(2)),
+        (Outcome::Unaddressed, variant(3)),
+    ]
 }
 
 #[test]
@@ -139,6 +155,7 @@ fn commands_are_frozen() {
             let (step, bytes) = step(facts.clone(), &bytes, Some(0x9e));
             let golden = [
                 variant(8),
+                "0100000000000000".to_owned(),
                 text(REFERENCE),
                 bytes,
                 if empty { YES } else { NO }.to_owned(),
@@ -146,11 +163,16 @@ fn commands_are_frozen() {
             ];
             let received =
                 ReceivedStep { reference: REFERENCE.into(), step, reserved_policy_is_empty: empty, proof };
-            command(Command::Accept(Box::new(received)), "order/accept", &golden);
+            command(Command::Accept(vec![received]), "order/accept", &golden);
         }
     }
     let refuse = Command::Refuse { cid: cid(1), code: "trust".into() };
     command(refuse, "order/refuse", &[variant(9), link(1), text("trust")]);
+    for (outcome, bytes) in outcomes() {
+        let end = Command::EndDelivery { to: Party::Beneficiary, step: cid(1), outcome };
+        command(end, "order/end-delivery", &[variant(10), variant(2), link(1), bytes]);
+    }
+    command(Command::Resume, "order/resume", &[variant(11)]);
 }
 
 #[test]
@@ -159,6 +181,8 @@ fn no_name_is_another_shapes() {
         Event::StepRefused { cid: cid(1), code: "trust".into() },
         Event::EquivocationSeen { first: cid(1), second: cid(2) },
         Event::RetentionEnded { secret: cid(3), at_ms: 4 },
+        Event::DeliveryEnded { to: Party::Principal, step: cid(5), outcome: Outcome::Stalled },
+        Event::DeliveriesResumed { at_ms: 6 },
     ];
     for event in &events {
         for other in &events {
@@ -188,8 +212,8 @@ fn variants_beyond_the_known_are_refused() {
         let changed = Stored { bytes, ..stored.clone() };
         assert!(matches!(Event::from_stored(&changed), Err(StoredError::Codec(_))), "{at}: {unknown}");
     }
-    assert!(codec::decode::<Command>(&10u32.to_le_bytes()).is_err());
-    assert_eq!(golden::variant(10), "0a000000");
+    assert!(codec::decode::<Command>(&12u32.to_le_bytes()).is_err());
+    assert_eq!(golden::variant(12), "0c000000");
 }
 
 #[test]

@@ -58,7 +58,7 @@ impl World {
             }
             _ => {}
         }
-        Command::Accept(Box::new(received))
+        Command::Accept(vec![received])
     }
 
     /// Alice's waiting step reaches bob; his answer reaches her, or is lost and she will ask again.
