@@ -10,7 +10,7 @@ use milagro_dta::harden;
 fn main() -> ExitCode {
     harden::no_core_dumps();
     match Cli::parse().run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         // Who reads has read enough.
         Err(error) if error.downcast_ref::<io::Error>().is_some_and(is_broken_pipe) => ExitCode::SUCCESS,
         Err(error) => {

@@ -49,7 +49,7 @@ use crate::config::NodeType;
 
 pub use error::ApiError;
 pub use guard::HttpSettings;
-pub use posted::BODY_BYTES_MAX;
+pub use posted::{BODY_BYTES_MAX, KEY_CHARS_MAX};
 
 /// How long a command's answer waits for the read models to have it.
 const READ_OWN_WRITES: Duration = Duration::from_secs(2);

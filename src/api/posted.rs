@@ -20,7 +20,7 @@ use crate::contain::contain;
 /// Bytes of a JSON body.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Characters of an idempotency key.
-const KEY_CHARS_MAX: usize = 255;
+pub const KEY_CHARS_MAX: usize = 255;
 /// How long a client may take to send the body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Who calls, as long as nobody has to say.

@@ -1,14 +1,18 @@
-//! `dta identity`: the node's own identity, and its seed as words for a backup on paper.
+//! `dta identity`: the node's own identity, its document for others to pin, and its seed as words for a backup on paper.
 
-use std::io::{IsTerminal, Read};
+use std::fs::File;
+use std::io::{IsTerminal, Read, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use dta_events::Rules;
+use dta_protocol::Cid;
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::api::{Api, AtNode};
 use super::say;
 use super::unlock::{passphrase, protection};
 use crate::actors::log::RocksLog;
@@ -23,6 +27,8 @@ use crate::ports::OsEntropy;
 pub enum IdentityCommand {
     /// Print the node's identity
     Show,
+    /// Write an identity's document to a file, for other nodes to pin; asks the running node
+    Export(Export),
     /// The seed that the node's identity, its hosted identities and custody's key derive from
     #[command(subcommand)]
     Seed(SeedCommand),
@@ -35,6 +41,18 @@ pub enum SeedCommand {
     Export(Unlock),
     /// Read 24 words from standard input and seal them as the seed of this home
     Import(Seal),
+}
+
+/// Whose document, and where to.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Which identity; the node's own if none is named
+    cid: Option<Cid>,
+    /// Where to; a file that is there already is not overwritten
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    #[command(flatten)]
+    at: AtNode,
 }
 
 /// How the seed is opened.
@@ -67,9 +85,33 @@ pub fn run(home: &Home, command: IdentityCommand) -> anyhow::Result<()> {
             say(format_args!("{}", whose(&log)?))?;
             Ok(())
         }
+        IdentityCommand::Export(command) => export_document(home, &command),
         IdentityCommand::Seed(SeedCommand::Export(unlock)) => export(home, &unlock),
         IdentityCommand::Seed(SeedCommand::Import(seal)) => import(home, &seal),
     }
+}
+
+#[derive(Deserialize)]
+struct Status {
+    #[serde(rename = "nodeCID")]
+    node: String,
+}
+
+fn export_document(home: &Home, command: &Export) -> anyhow::Result<()> {
+    let api = Api::of(home, &command.at)?;
+    let cid = match command.cid {
+        Some(cid) => cid,
+        None => api.get("/v1/status")?.read::<Status>()?.node.parse().context("nodeCID")?,
+    };
+    let document = api.get(&format!("/v1/identity/{cid}/document"))?.body;
+    if !cid.names(&document) {
+        bail!("what the node answered is not the document of {cid}");
+    }
+    let named = || format!("{}", command.output.display());
+    let mut file = File::create_new(&command.output).with_context(named)?;
+    file.write_all(&document).and_then(|()| file.sync_all()).with_context(named)?;
+    say(format_args!("{cid}"))?;
+    Ok(())
 }
 
 fn export(home: &Home, unlock: &Unlock) -> anyhow::Result<()> {

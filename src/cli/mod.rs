@@ -1,9 +1,12 @@
 //! The command line: one file for each noun.
 
+mod api;
 pub mod daemon;
 pub mod identity;
 pub mod init;
 pub mod log;
+pub mod order;
+pub mod peer;
 mod progress;
 pub mod projection;
 pub mod unlock;
@@ -11,8 +14,10 @@ pub mod unlock;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use dta_protocol::name_is_plain;
 
 use crate::config::find_home;
 
@@ -33,9 +38,13 @@ enum Command {
     Init(init::InitCommand),
     /// Serve
     Daemon(daemon::DaemonCommand),
-    /// The node's own identity
+    /// The node's own identity, and the documents of all it knows
     #[command(subcommand)]
     Identity(identity::IdentityCommand),
+    /// Orders, at a running node: place, redeem, follow
+    Order(order::OrderCommand),
+    /// Whom a running node trusts
+    Peer(peer::PeerCommand),
     /// The event log: read it, check it, index it anew
     #[command(subcommand)]
     Log(log::LogCommand),
@@ -52,6 +61,19 @@ pub(crate) fn say(line: impl Display) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{line}")
 }
 
+/// Text from elsewhere cannot steer the terminal.
+pub(crate) fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if name_is_plain(c.encode_utf8(&mut [0; 4])) {
+            plain.push(c);
+        } else {
+            plain.extend(c.escape_unicode());
+        }
+    }
+    plain
+}
+
 /// An error and what caused it; a cause that the text before it has told already is not told twice.
 pub fn causes(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |told, cause| {
@@ -66,18 +88,21 @@ pub fn causes(error: &anyhow::Error) -> String {
 }
 
 impl Cli {
-    /// Does what the command line says.
+    /// Does what the command line says, and answers the exit status: 3 if it is accepted and not finished.
     ///
     /// # Errors
     /// For people to read.
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
         let home = find_home(self.home).map_err(anyhow::Error::msg)?;
-        match self.command {
+        let done: anyhow::Result<()> = match self.command {
+            Command::Order(command) => return order::run(&home, &command),
+            Command::Peer(command) => return peer::run(&home, &command),
             Command::Init(command) => init::run(&home, &command),
             Command::Daemon(command) => daemon::run(home, &command),
             Command::Identity(command) => identity::run(&home, command),
             Command::Log(command) => log::run(&home, command),
             Command::Projection(command) => projection::run(&home.root, command),
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     }
 }

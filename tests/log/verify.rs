@@ -1,7 +1,10 @@
 //! What the log says by the protocol: signatures, links, facts, recipients and proofs.
 
+use dta_events::ids::peer_aggregate;
 use dta_events::order::DisputeCode;
-use dta_protocol::Kind;
+use dta_events::peer;
+use dta_events::record::Effect;
+use dta_protocol::{Cid, Codec, Kind};
 
 use crate::story::{REFERENCE, Story, Twist, WHOLE};
 use crate::{deep, has};
@@ -49,6 +52,31 @@ fn a_secret_whose_retention_ended_is_gone() {
     let said = story.home.must_fail(&["log", "verify"]);
     let place = format!("sequence 8: order {REFERENCE}, order/released {released}: the sealed secret ");
     assert!(said.contains(&place) && said.contains("is still here after its retention ended"), "{said}");
+}
+
+#[test]
+fn a_pin_is_of_a_known_identity_and_stands_in_its_own_history() {
+    let nobody = Cid::of(Codec::DagCbor, b"nobody");
+    for (of_nobody, elsewhere, expected) in [
+        (false, false, ""),
+        (true, false, "is not known by then"),
+        (false, true, "stands in another's history"),
+    ] {
+        let story = Story::begin();
+        let bob = story.stranger("bob").cid;
+        let identity = if of_nobody { nobody } else { bob };
+        let command = peer::Command::Pin { identity, url: None };
+        let event = peer::Event::Pinned { identity, url: None };
+        let aggregate = peer_aggregate(if elsewhere { &nobody } else { &identity });
+        let effect = Effect::Events(vec![event.to_stored().unwrap()]);
+        story.append(aggregate, command.to_stored().unwrap(), effect, vec![], vec![]);
+        if expected.is_empty() {
+            has(&deep(&story.home), "the log is whole");
+            continue;
+        }
+        let said = story.home.must_fail(&["log", "verify"]);
+        assert!(said.contains(&format!("sequence 3: the pin of {identity}: {expected}")), "{said}");
+    }
 }
 
 /// Who is hosted, what happens, and what `verify --deep` says of it.

@@ -71,6 +71,24 @@ fn rejections_of_identities() {
 }
 
 #[test]
+fn rejections_of_pins() {
+    use peer::Rejection as R;
+    let cid = Cid::of(Codec::DagCbor, b"x");
+    for (rejection, status) in
+        [(R::UnknownIdentity(cid), 422), (R::HostedHere(cid), 409), (R::NotPinned(cid), 404)]
+    {
+        let code = rejection.code();
+        assert_eq!(answered(PinError::from(rejection.clone())), (status, code, None));
+        let recorded: ApiError = PinError::Recorded { rejection, sequence: 7 }.into();
+        assert_eq!((recorded.sequence, recorded.code()), (Some(7), code));
+    }
+    let taken = PinError::Document(IdentityError::Rejected(identity::Rejection::KeyTaken));
+    assert_eq!(answered(taken), (409, "key-taken", None));
+    assert_eq!(answered(PinError::OtherRequest), (422, "idempotency-key-reused", None));
+    assert_eq!(answered(PinError::Unavailable(Unavailable::Busy)), (503, "busy", Some("1".into())));
+}
+
+#[test]
 fn what_cannot_be_now_may_come_again_and_our_own_faults_are_not_told() {
     let written = Unavailable::NotWritten;
     let folder = PathBuf::from("/copy");

@@ -4,10 +4,10 @@ use dta_events::identity;
 use dta_events::order::{Event, Order, Origin, Party};
 use dta_events::peer;
 use dta_events::record::{AggregateKind, Effect, Record};
-use dta_protocol::name_is_plain;
 
 use super::fold::Happened;
 use super::replay::Told;
+use crate::cli::plain;
 use crate::time::rfc3339;
 
 /// Sequence, time, who asked, kind of history, command, and what came of it.
@@ -119,17 +119,4 @@ pub(super) fn order(order: &Order) -> String {
         line("equivocation", format!("{first} and {second}"));
     }
     lines.join("\n")
-}
-
-/// Text from elsewhere cannot steer the terminal.
-fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for c in text.chars() {
-        if name_is_plain(c.encode_utf8(&mut [0; 4])) {
-            plain.push(c);
-        } else {
-            plain.extend(c.escape_unicode());
-        }
-    }
-    plain
 }
