@@ -72,7 +72,7 @@ impl PeerCall {
 
     /// Says no, signed: final for this delivery unless the status is 401, 404, 408, 429 or 5xx.
     pub fn refuse(&self, why: impl Into<ApiError>) -> HttpResponse {
-        self.here.refusal(&why.into())
+        self.here.refusal(why)
     }
 }
 
@@ -113,7 +113,9 @@ async fn judge(
         hosted.map(|known| Addressee { request: request.clone(), known, clock: services.clock.clone() });
     let known = services.known(&request.caller()).await.map_err(unsigned)?;
     let caller = match (&here, &known) {
-        (Some(here), Some(known)) => here.admit(&known.document, services)?,
+        (Some(here), Some(known)) => {
+            here.admit(&known.document, services).map_err(|why| here.refusal(why))?
+        }
         _ => None,
     };
 
@@ -131,11 +133,12 @@ async fn judge(
     drop(room);
 
     if let Some(caller) = caller {
-        let Body { car, .. } = body.map_err(|why| here.refusal(&why))?;
+        let Body { car, .. } = body.map_err(|why| here.refusal(why))?;
         return Ok(PeerCall { caller, caller_is_known: true, car, here });
     }
     let Ok(Body { car, stranger: Some(stranger) }) = body else { return Err(outsider(&request)) };
-    let caller = here.admit(&stranger, services)?.ok_or_else(|| outsider(&request))?;
+    let admitted = here.admit(&stranger, services).map_err(|why| here.refusal(why))?;
+    let caller = admitted.ok_or_else(|| outsider(&request))?;
     Ok(PeerCall { caller, caller_is_known: false, car, here })
 }
 
@@ -173,18 +176,18 @@ impl Addressee {
     /// Lets a caller in: once, and in time. None if it is not the caller who signed.
     ///
     /// # Errors
-    /// The refusal of what the caller did sign.
-    fn admit(&self, caller: &Identity, services: &Services) -> Result<Option<Identity>, HttpResponse> {
+    /// What is wrong with what the caller did sign.
+    fn admit(&self, caller: &Identity, services: &Services) -> Result<Option<Identity>, PeerCallError> {
         let verified = self.request.verify(caller.verifying(), self.clock.wall_ms() / 1_000);
         match verified.and_then(|()| services.incoming.take(&self.request, &*self.clock)) {
             Ok(()) => Ok(Some(caller.clone())),
             Err(PeerCallError::Signature) => Ok(None),
-            Err(why) => Err(self.refusal(&why.into())),
+            Err(why) => Err(why),
         }
     }
 
-    fn refusal(&self, why: &ApiError) -> HttpResponse {
-        let mut answer = why.error_response();
+    fn refusal(&self, why: impl Into<ApiError>) -> HttpResponse {
+        let mut answer = why.into().error_response();
         if answer.status() == StatusCode::UNAUTHORIZED {
             // RFC 9110, section 15.5.2, wants it said by which scheme.
             answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Signature"));
