@@ -13,7 +13,6 @@ use actix_web::error::InternalError;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError, web};
-use dta_crypto::VerifyingKeys;
 use dta_protocol::car::{self, Block};
 use dta_protocol::{CarError, Cid, Identity};
 
@@ -51,7 +50,7 @@ pub struct Car {
 
 /// The identity here that a request is for; signs the answers to that request.
 struct Addressee {
-    request: SignedRequest,
+    request: Arc<SignedRequest>,
     known: Arc<Known>,
     clock: Arc<dyn Clock>,
 }
@@ -73,7 +72,7 @@ impl PeerCall {
 
     /// Says no, signed: final for this delivery unless the status is 401, 404, 408, 429 or 5xx.
     pub fn refuse(&self, why: impl Into<ApiError>) -> HttpResponse {
-        self.here.refusal(&why.into())
+        self.here.refusal(why)
     }
 }
 
@@ -104,49 +103,50 @@ async fn judge(
     http: &HttpRequest,
     payload: <web::Payload as FromRequest>::Future,
 ) -> Result<PeerCall, HttpResponse> {
-    let has_body = *http.method() == Method::POST;
-    if has_body {
+    let has_car = *http.method() == Method::POST;
+    if has_car {
         is_car(http.headers()).map_err(unsigned)?;
     }
-    let request = read_head(http).map_err(unsigned)?;
-    let known = services.known(&request.to()).await.map_err(unsigned)?;
-    let known = known.filter(|known| known.keys.is_some()).ok_or_else(|| outsider(&request, "not hosted"))?;
-    let here = Addressee { request, known, clock: services.clock.clone() };
-    let caller = services.known(&here.request.caller()).await.map_err(unsigned)?;
-    if let Some(caller) = &caller {
-        here.admit(caller.document.verifying(), services)?;
-    } else if !has_body {
-        return Err(outsider(&here.request, "unknown caller"));
-    }
+    let request = Arc::new(read_head(http).map_err(unsigned)?);
+    let hosted = services.known(&request.to()).await.map_err(unsigned)?.filter(|known| known.keys.is_some());
+    let here =
+        hosted.map(|known| Addressee { request: request.clone(), known, clock: services.clock.clone() });
+    let known = services.known(&request.caller()).await.map_err(unsigned)?;
+    let caller = match (&here, &known) {
+        (Some(here), Some(known)) => {
+            here.admit(&known.document, services).map_err(|why| here.refusal(why))?
+        }
+        _ => None,
+    };
 
+    // The bodies of those who have proved nothing are read too, so that all of them wait alike for their 404.
     let room = services.incoming.room(caller.is_some()).ok_or_else(|| unsigned(Unavailable::Busy))?;
-    let limit = if has_body { BODY_BYTES_MAX } else { 0 };
+    let limit = if has_car { BODY_BYTES_MAX } else { 0 };
     let body = posted::read(payload, http.headers(), limit).await.map_err(unsigned)?;
-    let (request, is_stranger) = (here.request.clone(), caller.is_none());
-    let work = move || contain(|| Body::read(&request, &body, has_body, is_stranger));
+    let is_stranger = known.is_none() && has_car;
+    let here = here.filter(|_| caller.is_some() || is_stranger).ok_or_else(|| outsider(&request))?;
+    let read = request.clone();
+    let work = move || contain(|| Body::read(&read, &body, has_car, is_stranger));
     let body = services.crypto.run(Priority::Interactive, work).await;
     let body = body.map_err(|busy| unsigned(Unavailable::from(busy)))?;
     let body = body.map_err(|panicked| unsigned(ApiError::internal(panicked)))?;
     drop(room);
 
-    let caller_is_known = caller.is_some();
-    let (caller, body) = match (caller, body) {
-        (Some(caller), body) => (caller.document.clone(), body),
-        (None, Ok(Body { stranger: Some(stranger), car })) => {
-            here.admit(stranger.verifying(), services)?;
-            (*stranger, Ok(Body { stranger: None, car }))
-        }
-        (None, _) => return Err(outsider(&here.request, "a caller that is neither known nor brought along")),
-    };
-    let body = body.map_err(|why| here.refusal(&why))?;
-    Ok(PeerCall { caller, caller_is_known, car: body.car, here })
+    if let Some(caller) = caller {
+        let Body { car, .. } = body.map_err(|why| here.refusal(why))?;
+        return Ok(PeerCall { caller, caller_is_known: true, car, here });
+    }
+    let Ok(Body { car, stranger: Some(stranger) }) = body else { return Err(outsider(&request)) };
+    let admitted = here.admit(&stranger, services).map_err(|why| here.refusal(why))?;
+    let caller = admitted.ok_or_else(|| outsider(&request))?;
+    Ok(PeerCall { caller, caller_is_known: false, car, here })
 }
 
 /// What came as a body.
 struct Body {
-    /// The identity of the caller, if it had to come along.
-    stranger: Option<Box<Identity>>,
     car: Option<Car>,
+    /// The identity of the caller, if it had to come along and did.
+    stranger: Option<Box<Identity>>,
 }
 
 impl Body {
@@ -159,13 +159,12 @@ impl Body {
     ) -> Result<Self, ApiError> {
         request.check_body(body)?;
         if !has_car {
-            return Ok(Self { stranger: None, car: None });
+            return Ok(Self { car: None, stranger: None });
         }
         let (root, blocks) = car::decode(body).map_err(|error| not_a_car(&error))?;
-        let named = || blocks.iter().find(|(cid, _)| *cid == request.caller());
-        let identity = if is_stranger { named() } else { None };
-        let stranger = identity.and_then(|(_, block)| Identity::decode(block).ok()).map(Box::new);
-        Ok(Self { stranger, car: Some(Car { root, blocks }) })
+        let mut candidates = blocks.iter().filter(|(cid, _)| is_stranger && *cid == request.caller());
+        let stranger = candidates.next().and_then(|(_, block)| Identity::decode(block).ok()).map(Box::new);
+        Ok(Self { car: Some(Car { root, blocks }), stranger })
     }
 }
 
@@ -174,18 +173,21 @@ fn not_a_car(error: &CarError) -> ApiError {
 }
 
 impl Addressee {
-    /// Lets a caller in whose keys these are: once, and in time.
-    fn admit(&self, keys: &VerifyingKeys, services: &Services) -> Result<(), HttpResponse> {
-        let verified = self.request.verify(keys, self.clock.wall_ms() / 1_000);
+    /// Lets a caller in: once, and in time. None if it is not the caller who signed.
+    ///
+    /// # Errors
+    /// What is wrong with what the caller did sign.
+    fn admit(&self, caller: &Identity, services: &Services) -> Result<Option<Identity>, PeerCallError> {
+        let verified = self.request.verify(caller.verifying(), self.clock.wall_ms() / 1_000);
         match verified.and_then(|()| services.incoming.take(&self.request, &*self.clock)) {
-            Ok(()) => Ok(()),
-            Err(PeerCallError::Signature) => Err(outsider(&self.request, "a signature that does not verify")),
-            Err(why) => Err(self.refusal(&why.into())),
+            Ok(()) => Ok(Some(caller.clone())),
+            Err(PeerCallError::Signature) => Ok(None),
+            Err(why) => Err(why),
         }
     }
 
-    fn refusal(&self, why: &ApiError) -> HttpResponse {
-        let mut answer = why.error_response();
+    fn refusal(&self, why: impl Into<ApiError>) -> HttpResponse {
+        let mut answer = why.into().error_response();
         if answer.status() == StatusCode::UNAUTHORIZED {
             // RFC 9110, section 15.5.2, wants it said by which scheme.
             answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Signature"));
@@ -214,8 +216,8 @@ fn unsigned(why: impl Into<ApiError>) -> HttpResponse {
     why.into().error_response()
 }
 
-fn outsider(request: &SignedRequest, why: &'static str) -> HttpResponse {
-    tracing::debug!(caller = %request.caller(), to = %request.to(), why, "a call by an outsider");
+fn outsider(request: &SignedRequest) -> HttpResponse {
+    tracing::debug!(caller = %request.caller(), to = %request.to(), "a call by an outsider");
     nothing_here()
 }
 
@@ -239,3 +241,6 @@ fn is_car(headers: &HeaderMap) -> Result<(), ApiError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 mod bounds;
 mod chance;
-mod kit;
+pub(super) mod kit;
 mod lifecycle;
 mod peers;
 mod refused;

@@ -205,7 +205,7 @@ fn judge(status: StatusCode, body: Vec<u8>) -> Result<PeerAnswer, PeerError> {
 }
 
 /// The code of a refusal's body. The rest of it is a stranger's prose and is not kept.
-fn refusal_code(body: &[u8]) -> String {
+pub(super) fn refusal_code(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Refusal {
         code: String,

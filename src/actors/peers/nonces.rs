@@ -45,7 +45,13 @@ impl Nonces {
         Self::with_limits(now, CALLER_MAX, ALL_MAX)
     }
 
-    fn with_limits(now: Now, caller_max: usize, all_max: usize) -> Self {
+    /// How many are remembered.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.seen.values().map(HashSet::len).sum()
+    }
+
+    pub(super) fn with_limits(now: Now, caller_max: usize, all_max: usize) -> Self {
         let since_s = now.wall_ms / 1_000;
         Self { caller_max, all_max, since_s, seen: HashMap::new(), due: BTreeMap::new(), count: 0 }
     }

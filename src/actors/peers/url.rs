@@ -61,7 +61,8 @@ impl PeerUrl {
     /// than it is written.
     pub(super) fn join(&self, target: &str) -> Option<Url> {
         let text = format!("{}{target}", self.0);
-        Url::parse(&text).ok().filter(|url| target.starts_with('/') && url.as_str() == text)
+        let url = Url::parse(&text).ok()?;
+        (target.starts_with('/') && url.fragment().is_none() && url.as_str() == text).then_some(url)
     }
 }
 

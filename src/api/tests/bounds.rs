@@ -1,34 +1,18 @@
 //! Whom a secret is given to, and how much a node takes on at once.
 
 use dta_crypto::{IdentityKeys, Secret};
-use dta_events::identity::{Command, Event, Identity as State, Known};
-use dta_events::ids::identity_aggregate;
-use dta_events::record::Effect;
 use dta_protocol::{Cid, Identity};
 use serde_json::json;
 
 use super::kit::{Node, START_MS};
-use crate::actors::log::{Block, BlockClass};
-use crate::actors::services::{Caller, IN_FLIGHT};
+use crate::actors::services::IN_FLIGHT;
 use crate::api::HttpSettings;
 
 /// An identity whose keys are elsewhere, as this node will know it from its document.
 async fn learn(node: &Node, name: &str) -> Cid {
     let keys = IdentityKeys::from_seed(&Secret::from_bytes([7; 32]));
     let document = Identity::create(&keys, name, None, None, START_MS).unwrap();
-    let command = Command::Learn { cid: document.cid() };
-    let events = State::default().decide(&command, Some(Known::of(&document))).unwrap();
-    let effect = Effect::Events(events.iter().map(|event| Event::to_stored(event).unwrap()).collect());
-    let caller = Caller { by: "local".into(), trace_id: [0; 16], request: None };
-    let aggregate = identity_aggregate(&document.cid());
-    let services = &node.app.services;
-    let mut append = services.append(&caller, aggregate, 0, START_MS, command.to_stored().unwrap(), effect);
-    append.blocks = vec![Block {
-        cid: document.cid().to_bytes(),
-        class: BlockClass::Published,
-        bytes: document.envelope().block().to_vec(),
-    }];
-    services.writer.append(append).await.unwrap();
+    node.learn(&document).await;
     document.cid()
 }
 

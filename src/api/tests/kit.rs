@@ -13,21 +13,24 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::test::{TestRequest, init_service};
 use actix_web::web;
-use dta_protocol::Cid;
+use dta_events::identity::{Command, Event, Identity as State, Known};
+use dta_events::ids::identity_aggregate;
+use dta_events::record::Effect;
+use dta_protocol::{Cid, Identity};
 use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::actors::clock_watch::ClockWatch;
 use crate::actors::crypto_pool::CryptoPool;
 use crate::actors::identities::Identities;
-use crate::actors::log::{LogReader, LogWriter};
+use crate::actors::log::{Block, BlockClass, LogReader, LogWriter};
 use crate::actors::orders::{Desk, Shard};
 use crate::actors::peers::Incoming;
 use crate::actors::peers::book::Book;
 use crate::actors::peers::pins::Pins;
 use crate::actors::projector::Projector;
 use crate::actors::seeds::SeedKeeper;
-use crate::actors::services::Services;
+use crate::actors::services::{Caller, Services};
 use crate::actors::views::Views;
 use crate::api::{App, HttpSettings, configure};
 use crate::home::Home;
@@ -43,6 +46,10 @@ pub const START_MS: u64 = 1_767_225_600_000;
 pub struct Hands(AtomicU64);
 
 impl Hands {
+    pub fn at(ms: u64) -> Self {
+        Self(AtomicU64::new(ms))
+    }
+
     pub fn set(&self, ms: u64) {
         self.0.store(ms, Ordering::Relaxed);
     }
@@ -72,7 +79,7 @@ impl Node {
     pub fn start(http: HttpSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path().join("home"));
-        let clock = Arc::new(Hands(AtomicU64::new(START_MS)));
+        let clock = Arc::new(Hands::at(START_MS));
         let key = Protection::KeyFile(folder.path().join("key"));
         initialise(&home, "alice", |_| key, &*clock).unwrap();
         let key = Protection::KeyFile(folder.path().join("key"));
@@ -129,6 +136,24 @@ impl Node {
             node_type: node_type.clone(),
             http: http.clone(),
         }
+    }
+
+    /// Makes an identity known whose keys are elsewhere.
+    pub async fn learn(&self, document: &Identity) {
+        let command = Command::Learn { cid: document.cid() };
+        let events = State::default().decide(&command, Some(Known::of(document))).unwrap();
+        let effect = Effect::Events(events.iter().map(|event| Event::to_stored(event).unwrap()).collect());
+        let caller = Caller { by: "local".into(), trace_id: [0; 16], request: None };
+        let aggregate = identity_aggregate(&document.cid());
+        let services = &self.app.services;
+        let command = command.to_stored().unwrap();
+        let mut append = services.append(&caller, aggregate, 0, START_MS, command, effect);
+        append.blocks = vec![Block {
+            cid: document.cid().to_bytes(),
+            class: BlockClass::Published,
+            bytes: document.envelope().block().to_vec(),
+        }];
+        services.writer.append(append).await.unwrap();
     }
 
     /// Returns when the read models have the whole log.

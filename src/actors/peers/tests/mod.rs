@@ -1,1 +1,8 @@
-//! Signed requests and answers against vectors made by others, and every way to get one wrong.
+//! Signed requests and answers against vectors made by others, and what the parts around them promise.
+
+mod client;
+mod nonces;
+mod rfc;
+mod strict;
+mod url;
+mod vectors;
