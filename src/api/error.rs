@@ -1,6 +1,5 @@
 //! What a caller is told when there is no answer: a status, a text that names field and limit, and a stable code.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use actix_web::http::StatusCode;
@@ -17,7 +16,9 @@ const RETRY_AFTER_SECONDS: u64 = 1;
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
-    code: Cow<'static, str>,
+    code: &'static str,
+    /// The code of another node, which stands in the answer instead.
+    peer_code: Option<String>,
     text: String,
     /// The record that tells of the refusal.
     pub(super) sequence: Option<u64>,
@@ -32,12 +33,12 @@ struct Body<'a> {
 impl ApiError {
     /// With this status; `code` is kebab-case and stable, `text` for people.
     pub fn new(status: StatusCode, code: &'static str, text: impl Into<String>) -> Self {
-        Self { status, code: code.into(), text: text.into(), sequence: None }
+        Self { status, code, peer_code: None, text: text.into(), sequence: None }
     }
 
     /// With a code that another node gave: 1 to 64 of `a-z`, `0-9` and `-`.
     pub(super) fn of_peer(status: StatusCode, code: String, text: String) -> Self {
-        Self { status, code: code.into(), text, sequence: None }
+        Self { peer_code: Some(code), ..Self::new(status, "refused-by-peer", text) }
     }
 
     /// A refusal that is recorded in the log.
@@ -75,8 +76,8 @@ impl ApiError {
     }
 
     /// Its stable name.
-    pub fn code(&self) -> &str {
-        &self.code
+    pub fn code(&self) -> &'static str {
+        self.code
     }
 }
 
@@ -99,7 +100,7 @@ impl ResponseError for ApiError {
         if let Some(sequence) = self.sequence {
             answer.insert_header((SEQUENCE, sequence.to_string()));
         }
-        answer.json(Body { error: &self.text, code: &self.code })
+        answer.json(Body { error: &self.text, code: self.peer_code.as_deref().unwrap_or(self.code) })
     }
 }
 

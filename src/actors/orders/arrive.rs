@@ -65,7 +65,11 @@ impl Course<'_> {
         self.from = Some(arrival.from.node());
         let mut order = self.order()?.clone();
         let mut steps = Vec::new();
-        let mut unbelieved = believer.disclose().await.err();
+        let mut unbelieved = None;
+        match believer.disclose().await {
+            Ok(named) => self.named = named,
+            Err(error) => unbelieved = Some(error),
+        }
         for envelope in &arrival.steps {
             let cid = envelope.cid();
             if order.steps.iter().chain(&order.pending).any(|accepted| accepted.step.cid == cid) {

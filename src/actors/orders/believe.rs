@@ -74,8 +74,9 @@ impl<'a> Believer<'a> {
         Ok(self.person(party).await?.is_some_and(|person| person.document.lives_with(&caller)))
     }
 
-    /// The keys that the arrival's redemption discloses to its beneficiary, which reads what came before with them.
-    pub(super) async fn disclose(&mut self) -> Result<(), OrderError> {
+    /// The keys that the arrival's redemption discloses to its beneficiary, which reads what came before with them; and whom
+    /// it names.
+    pub(super) async fn disclose(&mut self) -> Result<Option<Cid>, OrderError> {
         let redemption = self
             .arrival
             .steps
@@ -84,13 +85,13 @@ impl<'a> Believer<'a> {
             .filter(|_| {
                 self.arrival.steps.first().is_some_and(|first| first.statement().kind == Kind::Placed)
             });
-        let Some(envelope) = redemption else { return Ok(()) };
+        let Some(envelope) = redemption else { return Ok(None) };
         let statement = envelope.statement().clone();
         let (_, plaintext) = self.open(&statement, Role::Parties).await?;
         let redemption = contain(|| body::RedemptionRequested::decode(plaintext.expose()));
         let Ok(Ok(redemption)) = redemption else { return Err(Rejection::CannotOpen.into()) };
         self.disclosed = redemption.keys;
-        Ok(())
+        Ok(Some(redemption.beneficiary))
     }
 
     /// Believes a step of an order, as those before it left that.

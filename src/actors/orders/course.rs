@@ -38,6 +38,8 @@ pub(super) struct Course<'a> {
     pub(super) extension: Option<Extension>,
     /// The node that sent the steps of this course, as who it signs its calls.
     pub(super) from: Option<Cid>,
+    /// Whom a redemption among those steps names: the first of them are read with that in mind.
+    pub(super) named: Option<Cid>,
     /// The blocks of those steps, by step.
     pub(super) incoming: HashMap<Cid, Vec<Block>>,
     /// The newest record behind the answer: the last one appended here, else the one of the same request before.
@@ -66,6 +68,7 @@ impl<'a> Course<'a> {
             key: None,
             extension: None,
             from: None,
+            named: None,
             incoming: HashMap::new(),
             sequence: before,
         })
@@ -162,7 +165,7 @@ impl<'a> Course<'a> {
             }),
             _ => None,
         };
-        parties.beneficiary = named.or(parties.beneficiary);
+        parties.beneficiary = named.or(parties.beneficiary).or(self.named);
         let from = self.from;
         let mut whereabouts = async |cid: Cid| -> Result<(bool, bool), Unavailable> {
             match services.known(&cid).await? {

@@ -13,26 +13,25 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::test::{TestRequest, init_service};
 use actix_web::web;
-use dta_events::identity::{Command, Event, Identity as State, Known};
-use dta_events::ids::identity_aggregate;
-use dta_events::record::Effect;
 use dta_protocol::{Cid, Identity};
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::actors::clock_watch::ClockWatch;
 use crate::actors::crypto_pool::CryptoPool;
 use crate::actors::identities::Identities;
-use crate::actors::log::{Block, BlockClass, LogReader, LogWriter};
+use crate::actors::log::{LogReader, LogWriter};
 use crate::actors::orders::{Desk, Shard};
-use crate::actors::peers::Incoming;
+use crate::actors::outbox::Outbox;
 use crate::actors::peers::book::Book;
 use crate::actors::peers::pins::Pins;
+use crate::actors::peers::{Incoming, PeerClient};
 use crate::actors::projector::Projector;
 use crate::actors::seeds::SeedKeeper;
 use crate::actors::services::{Caller, Services};
 use crate::actors::views::Views;
-use crate::api::{App, HttpSettings, configure};
+use crate::api::{App, HttpSettings, Surface, configure};
+use crate::config::NodeType;
 use crate::home::Home;
 use crate::keystore::Protection;
 use crate::node::{OpenNode, initialise};
@@ -105,55 +104,40 @@ impl Node {
             refusals: Quota::new(1_000, 1),
             in_flight: Arc::new(tokio::sync::Semaphore::new(crate::actors::services::IN_FLIGHT as usize)),
             entropy: Mutex::new(Box::new(OsEntropy)),
+            give_up_after_ms: 60_000,
+            nudge: mpsc::channel(1).0,
         });
         let shard = services.clone();
         let shard = Shard::start_in_arbiter(&Arbiter::new().handle(), |_| Shard::new(shard));
+        let desk = Arc::new(Desk::new(services.clone(), vec![shard]));
+        let client = PeerClient::new(clock.clone(), Box::new(OsEntropy)).unwrap();
+        let outbox = Arc::new(Outbox::new(services.clone(), desk.clone(), client));
         let app = App {
-            desk: Arc::new(Desk::new(services.clone(), vec![shard])),
+            desk,
+            fiduciary: identity,
+            outbox,
+            order_wait: Duration::from_secs(5),
             identities: Identities::new(services.clone()).start(),
             pins: Pins::new(services.clone()).start(),
             queries,
             projector: projector.handle(),
             services,
-            node_type: "multi".into(),
+            node_type: NodeType::Multi,
             http,
         };
         let app = web::Data::new(app);
         Self { clock, app, identity, projector: Some(projector), writer: Some(writer), _home: folder }
     }
 
-    /// Another face of this node, to serve.
-    pub fn app(&self) -> App {
-        let App { desk, identities, pins, queries, projector, services, node_type, http } =
-            self.app.get_ref();
-        App {
-            desk: desk.clone(),
-            identities: identities.clone(),
-            pins: pins.clone(),
-            queries: queries.clone(),
-            projector: projector.clone(),
-            services: services.clone(),
-            node_type: node_type.clone(),
-            http: http.clone(),
-        }
+    /// The node, to serve.
+    pub fn app(&self) -> web::Data<App> {
+        self.app.clone()
     }
 
     /// Makes an identity known whose keys are elsewhere.
     pub async fn learn(&self, document: &Identity) {
-        let command = Command::Learn { cid: document.cid() };
-        let events = State::default().decide(&command, Some(Known::of(document))).unwrap();
-        let effect = Effect::Events(events.iter().map(|event| Event::to_stored(event).unwrap()).collect());
         let caller = Caller { by: "local".into(), trace_id: [0; 16], request: None };
-        let aggregate = identity_aggregate(&document.cid());
-        let services = &self.app.services;
-        let command = command.to_stored().unwrap();
-        let mut append = services.append(&caller, aggregate, 0, START_MS, command, effect);
-        append.blocks = vec![Block {
-            cid: document.cid().to_bytes(),
-            class: BlockClass::Published,
-            bytes: document.envelope().block().to_vec(),
-        }];
-        services.writer.append(append).await.unwrap();
+        self.app.services.learn(document, &caller).await.unwrap();
     }
 
     /// Returns when the read models have the whole log.
@@ -164,7 +148,9 @@ impl Node {
 
     /// The routes over this node.
     pub async fn routes(&self) -> Routes {
-        let app = actix_web::App::new().app_data(self.app.clone()).configure(configure);
+        let app = actix_web::App::new()
+            .app_data(self.app.clone())
+            .configure(configure(NodeType::Multi, Surface::All));
         let service = Rc::new(init_service(app).await);
         Routes(Box::new(move |request| {
             let service = service.clone();

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 
 use super::kit::Node;
-use crate::api::{HttpSettings, serve};
+use crate::api::{HttpSettings, Surface, serve};
 
 /// Sends these bytes and answers all that comes back.
 async fn sent(address: SocketAddr, bytes: Vec<u8>) -> String {
@@ -25,7 +25,7 @@ async fn a_server_holds_to_its_rules_on_the_wire() {
     let node = Node::start(HttpSettings::default());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let server = serve(node.app(), listener, 1).unwrap();
+    let server = serve(node.app(), listener, Surface::All, 1).unwrap();
     let handle = server.handle();
     let served = actix_web::rt::spawn(server);
 

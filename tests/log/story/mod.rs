@@ -320,18 +320,18 @@ impl Tale<'_> {
             now_ms: self.now_ms,
             clock_trusted: true,
             hosts,
-            unknown: Vec::new(),
             plugin: "milagro".into(),
+            ..Facts::default()
         };
         let command = if signer.hosted {
             self.command(&step)
         } else {
-            Command::Accept(Box::new(ReceivedStep {
+            Command::Accept(vec![ReceivedStep {
                 reference: REFERENCE.into(),
                 step: step.clone(),
                 reserved_policy_is_empty: true,
                 proof,
-            }))
+            }])
         };
         let first = self.order.step(step.facts.kind()).map(|first| first.step.cid);
         let events = if let (true, Some(first)) = (twisted, first) {
