@@ -113,6 +113,10 @@ impl<'a> Believer<'a> {
         let (content_key, plaintext) = self.open(&statement, Role::Parties).await?;
         let said = contain(|| said(&statement, &plaintext)).ok().flatten().ok_or(Rejection::CannotOpen)?;
         drop(plaintext);
+        // Who is to receive the secret reads nothing of the order yet, and is learned with it all the same.
+        if let StepFacts::Placed { parties: Parties { beneficiary: Some(named), .. }, .. } = &said.facts {
+            self.person(named).await?;
+        }
         self.check_readers(order, &statement, &said.facts, content_key).await?;
         if statement.sealed_for(Role::Beneficiary).is_some() && self.is_beneficiary(&said.facts) {
             let to = vec![(Party::Beneficiary, self.arrival.to)];

@@ -1,0 +1,8 @@
+//! Orders between the nodes of alice (principal), bob (fiduciary) and carol (beneficiary), each a process of its own.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+#[path = "../kit/mod.rs"]
+mod kit;
+mod whole;
+mod wire;
+mod world;
