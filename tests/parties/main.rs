@@ -1,8 +1,10 @@
 //! Orders between the nodes of alice (principal), bob (fiduciary) and carol (beneficiary), each a process of its own.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod away;
 #[path = "../kit/mod.rs"]
 mod kit;
+mod partition;
 mod whole;
 mod wire;
 mod world;

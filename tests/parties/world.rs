@@ -225,3 +225,8 @@ pub fn waiting(node: &Node, order: &str) -> Vec<Value> {
 pub fn cid_of(node: &Node, reference: &str) -> String {
     node.get(&format!("/v1/order/{reference}")).is(200).str("orderCID")
 }
+
+/// How many order seeds a node keeps.
+pub fn seeds(node: &Node) -> u64 {
+    node.get("/v1/status").is(200).body["custody"]["seeds"].as_u64().unwrap()
+}
