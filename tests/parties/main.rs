@@ -2,9 +2,11 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod away;
+mod ends;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod partition;
+mod types;
 mod whole;
 mod wire;
 mod world;
