@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::kit::Node;
-use crate::world::{Party, Settings, WHOLE, World, cid_of, seeds, waiting};
+use crate::world::{Party, Placed, Settings, WHOLE, World, seeds, waiting};
 
 /// Places under an idempotency key; answers the status and the reference.
 fn place_under(node: &Node, key: &str) -> (u16, String) {
@@ -44,7 +44,7 @@ fn a_fiduciary_that_is_away_finishes_when_it_returns() {
     world.alice.kill();
     world.alice.start();
     world.bob.start();
-    world.until(|| (world.alice.state(&reference) != "Committed").then(|| "no commitment".to_owned()));
+    world.committed(reference.clone());
     let again = world.alice.post_under("/v1/order", &json!({}), Some("one")).is(200);
     assert_eq!((again.str("orderReference"), again.str("orderCID")), (reference.clone(), order.clone()));
 
@@ -77,8 +77,7 @@ fn a_fiduciary_killed_in_the_middle_makes_each_key_pair_once() {
     });
     world.bob.start();
     for reference in &references {
-        world.until(|| (world.alice.state(reference) != "Committed").then(|| format!("{reference} hangs")));
-        let order = cid_of(&world.alice, reference);
+        let order = world.committed(reference.clone()).order;
         world.alice.redeem(reference, &world.carol.cid);
         world.ends(&order, &world.carol, &WHOLE);
     }
@@ -92,8 +91,7 @@ fn a_beneficiary_that_is_away_gets_its_secret_when_it_returns() {
     let mut world = World::new();
     let carol = world.carol.cid.clone();
     world.carol.kill();
-    let (reference, commitment) = world.alice.place(&carol);
-    let order = cid_of(&world.alice, &reference);
+    let Placed { reference, order, commitment } = world.place(&carol, &json!({}));
     assert_eq!(world.alice.redeem(&reference, &carol).is(200).str("secret"), "");
     waits_for(&world, &world.bob, &order, &[("order/released", "beneficiary", Value::Null)]);
     world.bob.kill();
@@ -107,8 +105,7 @@ fn a_beneficiary_that_is_away_gets_its_secret_when_it_returns() {
 fn those_whom_nobody_can_call_collect() {
     let world = World::with(&Settings::default(), &[("bob", "carol"), ("bob", "alice")]);
     let carol = &world.carol.cid;
-    let (reference, commitment) = world.alice.place(carol);
-    let order = cid_of(&world.alice, &reference);
+    let Placed { reference, order, commitment } = world.place(carol, &json!({}));
     world.alice.redeem(&reference, carol).is(200);
     waits_for(&world, &world.bob, &order, &[("order/released", "beneficiary", json!("unaddressed"))]);
     world.carol.redeem(&order, carol).refuses(404, "unknown-order");
@@ -150,12 +147,13 @@ fn what_is_given_up_is_shown_and_retried() {
     retry(&world.alice, &reference).is(202);
     waits_for(&world, &world.alice, &reference, &stalled);
     world.bob.start();
-    assert_eq!(retry(&world.alice, &reference).is(200).str("state"), "Committed");
+    retry(&world.alice, &reference);
+    world.committed(reference.clone());
 
     world.carol.kill();
-    world.alice.redeem(&reference, &world.carol.cid).is(200);
+    world.alice.redeem(&reference, &world.carol.cid);
     waits_for(&world, &world.bob, &order, &[("order/released", "beneficiary", json!("stalled"))]);
     world.carol.start();
-    retry(&world.bob, &order).is(200);
+    retry(&world.bob, &order);
     world.ends(&order, &world.carol, &WHOLE);
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::kit::{Answer, Node};
 use crate::wire::Mode;
-use crate::world::{Settings, WHOLE, World, cid_of};
+use crate::world::{Placed, Settings, WHOLE, World};
 
 const CANCELLED: [Kind; 4] = [Kind::Placed, Kind::Committed, Kind::CancellationRequested, Kind::Closed];
 const EXPIRED: [Kind; 3] = [Kind::Placed, Kind::Committed, Kind::Closed];
@@ -20,16 +20,11 @@ fn cancel(node: &Node, order: &str) -> Answer {
     node.post(&format!("/v1/order/{order}/cancel"), &json!({ "detail": "no longer needed" }))
 }
 
-fn place(world: &World, policy: &Value) -> (String, String) {
-    let placed = world.alice.post("/v1/order", &json!({ "policy": policy })).is(200);
-    (placed.str("orderReference"), placed.str("orderCID"))
-}
-
 #[test]
 fn a_cancelled_order_is_closed_at_both() {
     let mut world = World::with(&Settings::impatient(), &[]);
     let carol = &world.carol.cid.clone();
-    let (reference, order) = place(&world, &json!({}));
+    let Placed { reference, order, .. } = world.place("", &json!({}));
     cancel(&world.bob, &order).refuses(404, "unknown-route");
     cancel(&world.carol, &order).refuses(404, "unknown-order");
     assert_eq!(cancel(&world.alice, &reference).is(200).str("state"), "Closed");
@@ -39,7 +34,7 @@ fn a_cancelled_order_is_closed_at_both() {
     world.carol.redeem(&order, carol).refuses(404, "unknown-order");
 
     // While the fiduciary is away.
-    let (reference, order) = place(&world, &json!({}));
+    let Placed { reference, order, .. } = world.place("", &json!({}));
     world.bob.kill();
     assert_eq!(cancel(&world.alice, &reference).is(202).str("state"), "Committed");
     world.alice.redeem(&reference, carol).refuses(409, "step-pending");
@@ -47,7 +42,7 @@ fn a_cancelled_order_is_closed_at_both() {
     world.ends(&order, &world.bob, &CANCELLED);
 
     // After the release it is too late.
-    let (reference, order) = place(&world, &json!({}));
+    let Placed { reference, order, .. } = world.place("", &json!({}));
     world.alice.redeem(&reference, carol);
     world.ends(&order, &world.carol, &WHOLE);
     cancel(&world.alice, &reference).refuses(409, "out-of-state");
@@ -58,7 +53,7 @@ fn a_cancellation_that_races_a_redemption_loses_or_wins() {
     let world = World::new();
     let carol = &world.carol.cid;
     for round in 0..8 {
-        let (reference, order) = place(&world, &json!({}));
+        let Placed { reference, order, .. } = world.place("", &json!({}));
         let (first, second) = std::thread::scope(|scope| {
             let redeem = || world.alice.redeem(&reference, carol);
             let cancel = || cancel(&world.alice, &reference);
@@ -86,36 +81,37 @@ fn a_cancellation_that_races_a_redemption_loses_or_wins() {
 
 #[test]
 fn an_expired_order_is_closed_and_its_principal_learns_it() {
-    let world = World::with(&Settings::impatient(), &[]);
+    let world = World::new();
     let carol = &world.carol.cid;
-    let expires_at_ms = now_ms() + 2_500;
+    let expires_at_ms = now_ms() + 4_000;
     let policy = json!({ "expiresAtMs": expires_at_ms });
-    let orders = [place(&world, &policy), place(&world, &policy)];
-    let in_time = place(&world, &policy);
-    world.alice.redeem(&in_time.0, carol).is(200);
-    world.ends(&in_time.1, &world.carol, &WHOLE);
+    let orders = [world.place("", &policy), world.place("", &policy)];
+    let in_time = world.place("", &policy);
+    world.alice.redeem(&in_time.reference, carol).is(200);
+    world.ends(&in_time.order, &world.carol, &WHOLE);
     world.wire("bob", "alice").set(Mode::Cut);
-    for (reference, order) in &orders {
+    for Placed { reference, order, .. } in &orders {
         world.until(|| (world.bob.state(order) != "Closed").then(|| "bob does not close it".to_owned()));
         assert_eq!(world.alice.state(reference), "Committed");
     }
     world.until(|| (world.wire("bob", "alice").lost() < 1).then(|| "bob does not say it".to_owned()));
     // Whoever asks is told at once; the others when the net is back.
-    world.alice.redeem(&orders[0].0, carol).refuses(410, "closed");
+    world.alice.redeem(&orders[0].reference, carol).refuses(410, "closed");
     world.heal();
-    for (reference, order) in &orders {
+    for Placed { reference, order, .. } in &orders {
         world.ends(order, &world.bob, &EXPIRED);
         world.alice.redeem(reference, carol).refuses(410, "closed");
         cancel(&world.alice, reference).refuses(410, "closed");
     }
-    assert_eq!(world.alice.state(&in_time.0), "Received", "what was released in time stays so");
+    assert_eq!(world.alice.state(&in_time.reference), "Received", "what was released in time stays so");
 }
 
 #[test]
 fn a_redemption_before_its_time_is_refused_and_may_come_again() {
     let world = World::new();
     let carol = &world.carol.cid;
-    let (reference, order) = place(&world, &json!({ "notBeforeMs": now_ms() + 3_000 }));
+    let policy = json!({ "notBeforeMs": now_ms() + 3_000 });
+    let Placed { reference, order, .. } = world.place("", &policy);
     let refused = world.alice.redeem(&reference, carol).refuses(409, "not-before");
     assert_eq!(refused.body["secret"], Value::Null);
     let history = world.bob.get(&format!("/v1/order/{order}/history")).is(200);
@@ -137,8 +133,7 @@ fn a_redemption_before_its_time_is_refused_and_may_come_again() {
 fn a_genuine_secret_cannot_be_disputed() {
     let world = World::new();
     let carol = &world.carol.cid;
-    let (reference, commitment) = world.alice.place(carol);
-    let order = cid_of(&world.alice, &reference);
+    let Placed { reference, order, commitment } = world.place(carol, &json!({}));
     let dispute = |node: &Node| node.post(&format!("/v1/order/{order}/dispute"), &json!({}));
     dispute(&world.carol).refuses(404, "unknown-order");
     dispute(&world.alice).refuses(409, "not-hosted");

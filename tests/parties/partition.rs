@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::wire::Mode;
-use crate::world::{Settings, WHOLE, World, cid_of, seeds};
+use crate::world::{Placed, Settings, WHOLE, World, seeds};
 
 /// The wires that an order needs to be placed, and then to be redeemed.
 const PLACING: [(&str, &str); 1] = [("alice", "bob")];
@@ -19,16 +19,14 @@ fn through_it(mode: Mode) {
         let placed = world.alice.post("/v1/order", &json!({})).is(202);
         world.until(|| (world.wire(from, to).lost() < 1).then(|| format!("nothing goes {from} to {to}")));
         world.heal();
-        let reference = placed.str("orderReference");
-        world.until(|| (world.alice.state(&reference) != "Committed").then(|| "no commitment".to_owned()));
+        let Placed { reference, order, .. } = world.committed(placed.str("orderReference"));
         world.alice.redeem(&reference, carol);
-        world.ends(&placed.str("orderCID"), &world.carol, &WHOLE);
+        world.ends(&order, &world.carol, &WHOLE);
         orders += 1;
     }
     for early in [carol.as_str(), ""] {
         for (from, to) in REDEEMING {
-            let (reference, commitment) = world.alice.place(early);
-            let order = cid_of(&world.alice, &reference);
+            let Placed { reference, order, commitment } = world.place(early, &json!({}));
             world.wire(from, to).set(mode);
             world.alice.redeem(&reference, carol);
             world.until(|| (world.wire(from, to).lost() < 1).then(|| format!("nothing goes {from} to {to}")));
@@ -55,13 +53,12 @@ fn answers_that_were_lost_change_nothing() {
 fn a_node_that_was_alone_for_a_whole_order_catches_up() {
     let world = World::with(&Settings::impatient(), &[]);
     let carol = &world.carol.cid;
-    let placed = world.alice.place(carol);
+    let Placed { reference, order, commitment } = world.place(carol, &json!({}));
     for node in ["alice", "carol"] {
         world.wire("bob", node).set(Mode::Cut);
     }
     world.wire("carol", "bob").set(Mode::AnswersLost);
-    let order = cid_of(&world.alice, &placed.0);
-    world.alice.redeem(&placed.0, carol).is(200);
+    world.alice.redeem(&reference, carol);
     // Bob cannot call her, but she can call him.
     world.until(|| (world.wire("bob", "carol").lost() < 2).then(|| "bob does not call".to_owned()));
     world.wire("carol", "bob").set(Mode::Whole);
@@ -69,5 +66,5 @@ fn a_node_that_was_alone_for_a_whole_order_catches_up() {
     assert_eq!(world.carol.state(&order), "Received");
     world.heal();
     world.ends(&order, &world.carol, &WHOLE);
-    world.only_gives(&world.carol, &order, carol, &placed.1);
+    world.only_gives(&world.carol, &order, carol, &commitment);
 }

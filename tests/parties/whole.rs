@@ -1,11 +1,12 @@
 //! A whole order, by whoever may be its beneficiary, named early or late.
 
-use crate::world::{Party, WHOLE, World, cid_of};
+use serde_json::json;
+
+use crate::world::{Party, Placed, WHOLE, World};
 
 /// Places and redeems at alice's node; the order then ends at the beneficiary's as it should.
 fn whole(world: &World, early: &str, giver: &Party, beneficiary: &str) {
-    let (reference, commitment) = world.alice.place(early);
-    let order = cid_of(&world.alice, &reference);
+    let Placed { reference, order, commitment } = world.place(early, &json!({}));
     world.alice.redeem(&reference, beneficiary).is(200);
     world.ends(&order, giver, &WHOLE);
     world.only_gives(giver, &order, beneficiary, &commitment);

@@ -81,7 +81,7 @@ impl Default for Settings {
 impl Settings {
     /// Of a test in which somebody is away.
     pub fn impatient() -> Self {
-        Self { order_wait_ms: 200, ..Self::default() }
+        Self { order_wait_ms: 1_000, ..Self::default() }
     }
 
     pub fn text(&self, node_type: &str, fiduciary: &str) -> String {
@@ -94,6 +94,13 @@ impl Settings {
              [log]\nlevel = \"info,milagro_dta=debug\"\n"
         )
     }
+}
+
+/// An order that has its commitment.
+pub struct Placed {
+    pub reference: String,
+    pub order: String,
+    pub commitment: String,
 }
 
 /// Alice, bob and carol, each pinned by the others.
@@ -154,6 +161,26 @@ impl World {
             }
             std::thread::yield_now();
         }
+    }
+
+    /// Has alice place an order, and waits for its commitment however slow the machine is.
+    pub fn place(&self, beneficiary: &str, policy: &Value) -> Placed {
+        let body = json!({ "beneficiaryIDDocumentCID": beneficiary, "policy": policy });
+        let answer = self.alice.post("/v1/order", &body);
+        assert!([200, 202].contains(&answer.status), "{answer:?}");
+        self.committed(answer.str("orderReference"))
+    }
+
+    /// Waits for the commitment of an order that alice placed.
+    pub fn committed(&self, reference: String) -> Placed {
+        self.until(|| {
+            let state = self.alice.state(&reference);
+            (state != "Committed").then(|| format!("{reference} at alice is {state}"))
+        });
+        let one = self.alice.get(&format!("/v1/order/{reference}")).is(200);
+        let document: Value = serde_json::from_str(&one.str("order")).unwrap();
+        let commitment = document["OrderPart2"]["CommitmentPublicKey"].as_str().unwrap().to_owned();
+        Placed { order: one.str("orderCID"), reference, commitment }
     }
 
     /// Until all three have the order as ended in this way; each has then the very same chain.
@@ -219,11 +246,6 @@ pub fn chain(node: &Node, order: &str) -> Vec<(Kind, Cid)> {
 pub fn waiting(node: &Node, order: &str) -> Vec<Value> {
     let answer = node.get(&format!("/v1/order/{order}"));
     if answer.status == 404 { Vec::new() } else { answer.is(200).body["waiting"].as_array().unwrap().clone() }
-}
-
-/// The CID of an order that alice placed.
-pub fn cid_of(node: &Node, reference: &str) -> String {
-    node.get(&format!("/v1/order/{reference}")).is(200).str("orderCID")
 }
 
 /// How many order seeds a node keeps.
