@@ -5,6 +5,7 @@ mod away;
 mod ends;
 #[path = "../kit/mod.rs"]
 mod kit;
+mod mallory;
 mod partition;
 mod types;
 mod whole;

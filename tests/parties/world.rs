@@ -61,6 +61,16 @@ impl Party {
         hex::encode(block)
     }
 
+    /// Waits until the read models have all that is in the log: a call of another node does not wait for that.
+    pub fn caught_up(&self) -> &Self {
+        self.until("read models", |node| {
+            let status = node.get("/v1/status").is(200).body;
+            let models = status["projections"].as_array().unwrap();
+            models.iter().all(|model| model["position"] == status["logLength"])
+        });
+        self
+    }
+
     pub fn pin(&self, document: &str, url: Option<&str>) {
         self.post("/v1/peer", &json!({ "document": document, "url": url })).is(200);
     }
