@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use dta_crypto::{ContentKey, OrderKey, Secret};
 use dta_protocol::body::{
-    BeneficiaryData, Committed, Placed, RedemptionRequested, Released, SecretBody, sign_commitment_proof,
+    BeneficiaryData, COMMITMENT_TAG, Committed, Placed, RedemptionRequested, Released, SecretBody,
+    commitment_proof_message,
 };
 use dta_protocol::car::Block;
 use dta_protocol::sealed::{self, SealRequest, SealedBody};
@@ -151,7 +152,7 @@ impl Mallory {
         (descriptor.cid, key, plaintext.expose().to_vec())
     }
 
-    /// A commitment to this key; the proof is by another one, if one is given.
+    /// A commitment to this key; the proof is by the key of another, if that is another.
     pub fn committed(
         &self,
         placed: &Envelope,
@@ -159,15 +160,26 @@ impl Mallory {
         prover: &OrderKey,
         to: &[&Identity],
     ) -> Forged {
-        let mut proof = sign_commitment_proof(prover, &placed.cid(), &self.cid());
-        if prover.commitment() != key.commitment() {
-            // Over the message that names the key committed to, as a thief of a public key would make it.
-            let message =
-                dta_protocol::body::commitment_proof_message(&placed.cid(), &self.cid(), &key.commitment());
-            proof = prover.sign(dta_protocol::body::COMMITMENT_TAG, &message);
-        }
-        let body =
-            Committed { commitment: key.commitment(), proof, extension: BTreeMap::new(), seen: Vec::new() };
+        self.committed_for(placed, placed.cid(), key, prover, to)
+    }
+
+    /// The same with a proof for that order.
+    pub fn committed_for(
+        &self,
+        placed: &Envelope,
+        proved: Cid,
+        key: &OrderKey,
+        prover: &OrderKey,
+        to: &[&Identity],
+    ) -> Forged {
+        // Over the message that names the key committed to, as a thief of a public key would make it.
+        let message = commitment_proof_message(&proved, &self.cid(), &key.commitment());
+        let body = Committed {
+            commitment: key.commitment(),
+            proof: prover.sign(COMMITMENT_TAG, &message),
+            extension: BTreeMap::new(),
+            seen: Vec::new(),
+        };
         self.step(&About::after(placed), &body, to)
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use dta_protocol::{Cid, Codec, car};
 
 use super::forge::{About, Forged, new_reference, placed};
-use super::{Call, DELIVERIES, Mallory, ORDER, SECRET, STEP, identity_of};
+use super::{Call, DELIVERIES, Mallory, ORDER, SECRET, STEP, chance, identity_of};
 use crate::world::{Party, Settings, chain};
 
 fn fiduciary(trust: &str) -> Party {
@@ -140,58 +140,14 @@ fn who_is_served_is_the_operators_choice() {
     }
 }
 
-/// The same in every run: a linear congruential generator (Knuth's constants).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % limit
-    }
-
-    fn mutate(&mut self, bytes: &mut Vec<u8>) {
-        let at = self.below(bytes.len());
-        match self.below(5) {
-            0 => bytes[at] ^= 1 << self.below(8),
-            1 => bytes[at] = self.below(256) as u8,
-            2 => bytes.truncate(at),
-            3 => bytes.insert(at, self.below(256) as u8),
-            _ => drop(bytes.drain(at..(at + 1 + self.below(8)).min(bytes.len()))),
-        }
-    }
-}
-
 #[test]
-fn no_bytes_stop_a_node() {
-    const ROUNDS: usize = 400;
+fn no_order_stops_a_node() {
     let bob = fiduciary("pinned");
     let mallory = Mallory::new("mallory");
     bob.pin(&mallory.document(), None);
-    let to = identity_of(&bob).cid();
-    let mut chance = Chance(1);
     let order = order_of(&mallory, &bob);
     let blocks = [order.blocks(), vec![mallory.block()]].concat();
-    let mut codes = BTreeSet::new();
-    for round in 0..ROUNDS {
-        let car = if round % 2 == 0 {
-            let mut car = car_of(&mallory, &order);
-            chance.mutate(&mut car);
-            car
-        } else {
-            // Deeper: a block is changed and named anew.
-            let mut blocks = blocks.clone();
-            let at = if round % 4 == 1 { 0 } else { chance.below(blocks.len()) };
-            chance.mutate(&mut blocks[at].1);
-            blocks[at].0 = Cid::of(blocks[at].0.codec(), &blocks[at].1);
-            let blocks = blocks.iter().map(|(cid, block)| (*cid, block.as_slice()));
-            car::encode(blocks.clone().next().unwrap().0, blocks).unwrap()
-        };
-        let heard = mallory.request("POST", ORDER, &to, &car).send_to(&bob);
-        assert!(heard.status < 500, "round {round}: {}", heard.timeless());
-        codes.insert(heard.code());
-    }
+    let codes = chance::call_with_mutations(&mallory, &bob, ORDER, &blocks, 400);
     assert!(codes.len() > 12, "it got somewhere: {codes:?}");
-    assert_eq!(bob.get("/v1/ready").is(200).body["ready"], true);
-    assert!(bob.get("/v1/status").str("nodeCID") == bob.cid);
     mallory.post(&bob, ORDER, order.cid(), &order.blocks()).steps();
 }
