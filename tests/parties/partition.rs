@@ -8,7 +8,7 @@ use crate::world::{Placed, Settings, WHOLE, World, seeds};
 
 /// The wires that an order needs to be placed, and then to be redeemed.
 const PLACING: [(&str, &str); 1] = [("alice", "bob")];
-const REDEEMING: [(&str, &str); 3] = [("alice", "bob"), ("bob", "carol"), ("bob", "alice")];
+const REDEEMING: [(&str, &str); 4] = [("alice", "bob"), ("bob", "carol"), ("bob", "alice"), ("carol", "bob")];
 
 fn through_it(mode: Mode) {
     let world = World::with(&Settings::impatient(), &[]);

@@ -11,7 +11,7 @@ use crate::kit::{Home, Node, public_key_of};
 use crate::wire::{Address, Mode, Wire};
 
 /// How long a test waits for what nodes must reach of themselves.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// The kinds of a whole order.
 pub const WHOLE: [Kind; 5] =

@@ -294,6 +294,28 @@ fn a_release_that_is_none_is_disputed_and_its_fiduciary_is_told() {
 }
 
 #[test]
+fn two_faces_are_seen_where_they_meet() {
+    let scene = Scene::new();
+    let (reference, about) = scene.released();
+    let key = new_key();
+    let secret = scene.mallory.secret(&about, scene.order(), &key, &scene.carols);
+    let release = scene.mallory.released(&about, secret, scene.carols.cid(), &scene.all());
+    let (second, second_blocks) = (release.0.cid(), release.0.blocks());
+    let (disputed, blocks) = scene.bring(release).steps();
+    // What carol answered, brought to alice, links to another release than the one that alice was given.
+    let given = newest(&scene.alice, &reference).cid();
+    let chain = [second_blocks, blocks].concat();
+    let (stands, _) = scene.mallory.post(&scene.alice, STEP, disputed.cid(), &chain).steps();
+    assert_eq!(stands.cid(), given);
+    let history = scene.alice.caught_up().get(&format!("/v1/order/{reference}/history")).is(200);
+    let entries = history.body["history"].as_array().unwrap().clone();
+    let seen = entries.iter().find(|entry| entry["equivocation"].is_object()).unwrap();
+    let both = json!({ "first": given.to_string(), "second": second.to_string() });
+    assert_eq!(seen["equivocation"], both);
+    assert_eq!(scene.alice.state(&reference), "Released");
+}
+
+#[test]
 fn a_release_that_breaks_a_rule_is_refused() {
     let scene = Scene::new();
     let (mallory, carols) = (&scene.mallory, &scene.carols);

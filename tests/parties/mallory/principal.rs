@@ -1,13 +1,16 @@
 //! Mallory orders at bob's node: two principals, two statements for one slot, other people's orders, other readers.
 
-use dta_crypto::ContentKey;
-use dta_protocol::body::{CancellationRequested, Committed};
+use dta_crypto::{ContentKey, OrderKey};
+use dta_protocol::body::{
+    CancellationRequested, Committed, Received, Released, SecretBody, sign_received_proof,
+};
 use dta_protocol::car::Block;
-use dta_protocol::{Cid, Envelope, Identity, Kind, Plaintext, Policy};
+use dta_protocol::sealed::{self, SealRequest};
+use dta_protocol::{Cid, DeliveryPage, Envelope, Identity, Kind, Plaintext, Policy, Role, car};
 use serde_json::{Value, json};
 
-use super::forge::{About, Forged, keys_of, new_reference, placed};
-use super::{Heard, Mallory, ORDER, SECRET, STEP, envelope_in, identity_of, now_ms};
+use super::forge::{About, Forged, keys_of, new_key, new_reference, placed};
+use super::{DELIVERIES, Heard, Mallory, ORDER, SECRET, STEP, envelope_in, identity_of, now_ms};
 use crate::world::{Party, Settings, seeds};
 
 /// Bob's node, and those whom it serves.
@@ -99,6 +102,63 @@ fn two_principals_under_one_reference_have_two_orders() {
         assert_eq!(released.statement().kind, Kind::Released);
         assert_eq!(scene.bob.caught_up().state(&order.to_string()), "Released");
     }
+}
+
+#[test]
+fn only_the_beneficiary_is_given_the_sealed_secret() {
+    let scene = Scene::new();
+    let (mallory, dave, to) = (&scene.mallory, &scene.dave, scene.bobs.cid());
+    let ordered = scene.ordered(mallory, &new_reference());
+    let (order, commitment, committed) =
+        (ordered.placed.cid(), ordered.commitment, ordered.committed.clone());
+    let redemption = scene.redemption(mallory, ordered, &committed);
+    let (released, blocks) = scene.redeem(mallory, &redemption).steps();
+    let (_, _, plaintext) = mallory.open(&released, &blocks);
+    let secret = Released::decode(&plaintext).unwrap().secret;
+    let has = |blocks: &[Block]| blocks.iter().any(|(cid, _)| *cid == secret.cid);
+    assert!(!has(&blocks), "the principal reads where it is, and is not given it");
+    scene.bob.caught_up();
+    let fetch = |who: &Mallory, target: &str| {
+        let heard = who.request("GET", target, &to, b"").send_to(&scene.bob);
+        assert_eq!(heard.status, 200, "{}", heard.timeless());
+        let (root, blocks) = car::decode(&heard.body).unwrap();
+        let page = blocks.iter().find(|(cid, _)| *cid == root).unwrap();
+        (DeliveryPage::decode(&page.1).unwrap(), blocks)
+    };
+    for other in [mallory, &scene.eve] {
+        let (page, blocks) = fetch(other, DELIVERIES);
+        assert!(page.step.is_none() && !has(&blocks));
+    }
+    // Dave is neither pinned nor served, but it is his.
+    let (page, blocks) = fetch(dave, DELIVERIES);
+    assert_eq!(page.step, Some((dave.cid(), released.cid())));
+    let request = SealRequest::of(released.statement(), Role::Secret).unwrap();
+    let sealed = &blocks.iter().find(|(cid, _)| *cid == secret.cid).unwrap().1;
+    let (_, opened) = sealed::open(&dave.keys, &dave.cid(), &request, &secret, sealed).unwrap();
+    let body = SecretBody::decode(opened.expose()).unwrap();
+    let key = OrderKey::from_secret(body.secret).unwrap();
+    assert_eq!((body.placed, key.commitment()), (order, commitment));
+    let (rest, _) = fetch(dave, &format!("{DELIVERIES}?after={}", page.next));
+    assert!(rest.step.is_none());
+
+    // His receipt ends the order; one by another key, or by another person, does not.
+    let about = About::after(&released);
+    let all = [&mallory.identity, &scene.bobs, &dave.identity];
+    let receipt = |who: &Mallory, key: &OrderKey| {
+        let proof = sign_received_proof(key, &released.cid(), &dave.cid());
+        who.step(&about, &Received { proof, seen: Vec::new() }, &all)
+    };
+    let send = |who: &Mallory, step: &Forged| who.post(&scene.bob, STEP, step.cid(), &step.blocks());
+    send(dave, &receipt(dave, &new_key())).refuses(422, "proof-invalid");
+    send(mallory, &receipt(mallory, &key)).refuses(422, "wrong-signer");
+    let good = receipt(dave, &key);
+    assert_eq!(send(&scene.eve, &good).code(), "not-found");
+    assert_eq!(send(dave, &good).steps().0.cid(), good.cid());
+    assert_eq!(scene.bob.caught_up().state(&order.to_string()), "Received");
+    let (page, blocks) = fetch(mallory, DELIVERIES);
+    assert_eq!(page.step, Some((mallory.cid(), good.cid())), "the principal fetches the receipt");
+    assert!(!has(&blocks));
+    assert_eq!(fetch(dave, DELIVERIES).0.step, None, "nothing is left for him");
 }
 
 #[test]
