@@ -165,7 +165,9 @@ impl Node {
     pub fn stop(mut self) {
         let killed = Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
         assert!(killed.success());
-        assert!(self.process.wait().unwrap().success());
+        let status = self.process.wait().unwrap();
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        assert!(status.success(), "{status}: {log}");
     }
 
     pub fn get(&self, path: &str) -> Answer {
