@@ -3,8 +3,10 @@
 pub mod clock_watch;
 pub mod crypto_pool;
 pub mod identities;
+pub mod ipfs;
 pub mod keyring;
 pub mod log;
+pub mod network;
 pub mod orders;
 pub mod projector;
 pub mod seeds;
