@@ -6,6 +6,7 @@ pub mod identities;
 pub mod ipfs;
 pub mod keyring;
 pub mod log;
+pub mod mirror;
 pub mod network;
 pub mod orders;
 pub mod projector;

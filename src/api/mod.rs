@@ -35,6 +35,7 @@ use crate::actors::orders::Desk;
 use crate::actors::projector::ProjectorHandle;
 use crate::actors::services::Services;
 use crate::actors::views::{Queries, ViewsError};
+use crate::node::PublishingHandle;
 
 pub use error::ApiError;
 pub use guard::HttpSettings;
@@ -67,6 +68,8 @@ pub struct App {
     pub projector: ProjectorHandle,
     /// The node's services.
     pub services: Arc<Services>,
+    /// What publishes on IPFS, if anything does.
+    pub publishing: Option<PublishingHandle>,
     /// `multi`, `principal` or `fiduciary`.
     pub node_type: String,
     /// Who may talk to it.

@@ -1,5 +1,5 @@
-//! Starts an open node's threads and actors, and stops them: readiness, listener, what is under way, timers, projector,
-//! custody, writer, lock.
+//! Starts an open node's threads and actors, and stops them: readiness, listener, what is under way, timers, mirror and
+//! IPFS node, projector, custody, writer, lock.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
@@ -11,11 +11,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
 use super::open::OpenNode;
+use super::publishing::{Publishing, PublishingError};
 use crate::actors::clock_watch::ClockWatch;
 use crate::actors::crypto_pool::CryptoPool;
 use crate::actors::identities::Identities;
 use crate::actors::log::writer::{BATCH_MAX, QUEUE};
 use crate::actors::log::{LogReader, LogWriter, ReadError, Uncertain};
+use crate::actors::network::Network;
 use crate::actors::orders::{Desk, Shard};
 use crate::actors::projector::{self, Projector, Waited};
 use crate::actors::seeds::{SeedKeeper, SeedStore};
@@ -71,6 +73,9 @@ pub enum StartError {
     /// The projector.
     #[error(transparent)]
     Projector(#[from] projector::StartError),
+    /// IPFS.
+    #[error(transparent)]
+    Publishing(#[from] PublishingError),
 }
 
 /// A node that serves.
@@ -84,6 +89,8 @@ pub struct Running {
     stopping: watch::Sender<bool>,
     arbiters: Vec<Arbiter>,
     services: Arc<Services>,
+    network: Network,
+    publishing: Option<Publishing>,
     projector: Projector,
     writer: LogWriter,
     lock: HomeLock,
@@ -95,7 +102,7 @@ impl Running {
     /// # Errors
     /// See [`StartError`].
     pub fn start(node: OpenNode, listen: Option<SocketAddr>) -> Result<Self, StartError> {
-        let OpenNode { lock, home, config, identity, log, keyring, mut seeds } = node;
+        let OpenNode { lock, home, config, identity, log, keyring, mut seeds, libp2p } = node;
         if let Some(trouble) = seeds.status().trouble() {
             tracing::error!(trouble, "custody needs its operator");
         }
@@ -116,10 +123,14 @@ impl Running {
                 return Err(StartError::LogShorter { name, position, records });
             }
         }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let network = Network::start()?;
+        let reader = log.clone();
+        let publishing =
+            Publishing::start(&config, &home, libp2p, reader, head.clone(), clock.clone(), &network)?;
         let projector = Projector::start(log.clone(), views, head)?;
         let writer = LogWriter::start(log.clone(), QUEUE, BATCH_MAX, committed, stop_at_once)?;
 
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let services = Arc::new(Services {
             node: identity,
             plugin: config.node.plugin.as_str().to_owned(),
@@ -152,6 +163,7 @@ impl Running {
             queries,
             projector: projector.handle(),
             services: services.clone(),
+            publishing: publishing.as_ref().map(Publishing::handle),
             node_type: config.node.r#type.as_str().to_owned(),
             http: HttpSettings {
                 allowed_hosts: config.http.allowed_hosts.clone(),
@@ -171,6 +183,8 @@ impl Running {
             arbiters,
             stop_asked: false,
             services,
+            network,
+            publishing,
             projector,
             writer,
             lock,
@@ -211,6 +225,8 @@ impl Running {
             arbiters,
             stop_asked,
             services,
+            network,
+            publishing,
             projector,
             writer,
             lock,
@@ -238,6 +254,10 @@ impl Running {
             // It panics only where the process aborts.
             let _ = arbiter.join();
         }
+        if let Some(publishing) = publishing {
+            publishing.stop().await;
+        }
+        network.stop();
         projector.stop();
         services.seeds.stop();
         writer.stop();

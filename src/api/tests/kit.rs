@@ -102,6 +102,7 @@ impl Node {
             queries,
             projector: projector.handle(),
             services,
+            publishing: None,
             node_type: "multi".into(),
             http,
         };
@@ -111,13 +112,15 @@ impl Node {
 
     /// Another face of this node, to serve.
     pub fn app(&self) -> App {
-        let App { desk, identities, queries, projector, services, node_type, http } = self.app.get_ref();
+        let App { desk, identities, queries, projector, services, publishing, node_type, http } =
+            self.app.get_ref();
         App {
             desk: desk.clone(),
             identities: identities.clone(),
             queries: queries.clone(),
             projector: projector.clone(),
             services: services.clone(),
+            publishing: publishing.clone(),
             node_type: node_type.clone(),
             http: http.clone(),
         }
