@@ -3,6 +3,7 @@
 pub mod daemon;
 pub mod identity;
 pub mod init;
+pub mod ipfs;
 pub mod log;
 mod progress;
 pub mod projection;
@@ -36,6 +37,9 @@ enum Command {
     /// The node's own identity
     #[command(subcommand)]
     Identity(identity::IdentityCommand),
+    /// IPFS: who the node is there, private networks, fetching a block
+    #[command(subcommand)]
+    Ipfs(ipfs::IpfsCommand),
     /// The event log: read it, check it, index it anew
     #[command(subcommand)]
     Log(log::LogCommand),
@@ -76,6 +80,7 @@ impl Cli {
             Command::Init(command) => init::run(&home, &command),
             Command::Daemon(command) => daemon::run(home, &command),
             Command::Identity(command) => identity::run(&home, command),
+            Command::Ipfs(command) => ipfs::run(&home, &command),
             Command::Log(command) => log::run(&home, command),
             Command::Projection(command) => projection::run(&home.root, command),
         }

@@ -105,6 +105,14 @@ pub fn libp2p_key(seed: &Secret<32>) -> Secret<32> {
     dta_crypto::purpose(seed, "libp2p")
 }
 
+/// The identity of the node in a home, whether or not its daemon runs.
+///
+/// # Errors
+/// The log cannot be read, or does not say so.
+pub fn identity_of(home: &Home) -> Result<Cid, OpenNodeError> {
+    whose(&RocksLog::open_read_only(&home.log(), Arc::new(Rules))?)
+}
+
 /// The identity whose log this is: what record 0 says.
 ///
 /// # Errors
