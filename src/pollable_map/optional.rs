@@ -49,13 +49,11 @@ impl<T> Optional<T> {
     }
 
     /// It, if it is there.
-    #[expect(clippy::should_implement_trait, reason = "the interface it stands in for")]
     pub fn as_ref(&self) -> Option<&T> {
         self.inner.as_ref()
     }
 
     /// It, if it is there.
-    #[expect(clippy::should_implement_trait, reason = "the interface it stands in for")]
     pub fn as_mut(&mut self) -> Option<&mut T> {
         self.inner.as_mut()
     }

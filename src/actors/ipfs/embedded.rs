@@ -70,7 +70,7 @@ enum State {
     /// Not started yet, or its store could not be opened: the next who needs it tries again.
     Down,
     Up {
-        ipfs: Ipfs,
+        ipfs: Box<Ipfs>,
         _dialling: JoinSet<()>,
     },
     Stopped,
@@ -133,7 +133,7 @@ impl Node {
     async fn up(self: &Arc<Self>) -> Result<Ipfs, Begin> {
         let mut state = self.state.lock().await;
         match &*state {
-            State::Up { ipfs, .. } => return Ok(ipfs.clone()),
+            State::Up { ipfs, .. } => return Ok((**ipfs).clone()),
             State::Stopped => return Err(Begin::Away("it was stopped".into())),
             State::Down => {}
         }
@@ -142,7 +142,7 @@ impl Node {
         let begun = tokio::task::spawn_blocking(move || runtime.block_on(begin(&node.settings)));
         let ipfs = begun.await.map_err(|error| Begin::Away(error.to_string()))??;
         let _dialling = peers::keep(&ipfs, &self.settings.peers);
-        *state = State::Up { ipfs: ipfs.clone(), _dialling };
+        *state = State::Up { ipfs: Box::new(ipfs.clone()), _dialling };
         Ok(ipfs)
     }
 
