@@ -8,9 +8,9 @@ use std::str::FromStr;
 
 use config::{Config as Source, File, FileFormat};
 use dta_protocol::Cid;
+use rust_ipfs::{Multiaddr, Protocol};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-use rust_ipfs::{Multiaddr, Protocol};
 use thiserror::Error;
 
 use crate::actors::ipfs::address::{check_listen, is_loopback, peer};
