@@ -108,6 +108,30 @@ fn nodes_meet_and_meet_again_and_nothing_is_copied_twice() {
 }
 
 #[test]
+fn an_identity_is_pinned_by_its_cid_and_found_on_ipfs() {
+    let key = swarm_key();
+    let homes = home(&key, &[]);
+    let alice = homes.start();
+    mirrored(&alice);
+    let other = home(&key, &[address(&alice)]);
+    let bob = other.start();
+    bob.until("bob meets alice", |bob| ipfs(bob)["connectedPeers"] != serde_json::json!([]));
+    let cid = alice.cid();
+    assert_eq!(bob.get(&format!("/v1/identity/{cid}")).status, 404, "bob does not know her yet");
+    bob.post("/v1/peer", &serde_json::json!({ "idDocumentCID": cid })).is(200);
+    assert_eq!(
+        bob.bytes(&format!("/v1/identity/{cid}/document")),
+        alice.bytes(&format!("/v1/identity/{cid}/document"))
+    );
+    // A block that is there and is no identity, and one that nobody has.
+    let step = received(&alice);
+    mirrored(&alice);
+    bob.post("/v1/peer", &serde_json::json!({ "idDocumentCID": step })).is(422);
+    let nobody = "bafyreifcgsm34vrqcwqxhdop3dpbvp7dj6m3ea7rhimew32ypg7puazw5y";
+    bob.post("/v1/peer", &serde_json::json!({ "idDocumentCID": nobody })).refuses(422, "unknown-identity");
+}
+
+#[test]
 fn without_ipfs_the_node_serves_and_catches_up() {
     let alice = home(&swarm_key(), &[]);
     std::fs::write(alice.path().join("ipfs"), b"in the way").unwrap();
