@@ -302,8 +302,19 @@ impl Running {
         projector.stop();
         services.seeds.stop();
         writer.stop();
+        if tokio::time::timeout(DRAIN, alone(&services)).await.is_err() {
+            tracing::warn!("something still works with the node; the log may not close in order");
+        }
         tracing::info!("stopped");
         Ok(lock)
+    }
+}
+
+/// Waits until nobody else works with the node. The server's threads are not joined, and one that is a moment late would hold
+/// the log while the process tears down what RocksDB works with.
+async fn alone(services: &Arc<Services>) {
+    while Arc::strong_count(services) > 1 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
