@@ -29,6 +29,8 @@ pub use pauses::Waiting;
 const AT_ONCE: usize = 32;
 /// How long somebody who waits pauses before the next try.
 const AGAIN: Duration = Duration::from_millis(250);
+/// A step of a principal here is left to the command that made it for so long: that is told what comes of it.
+const MAKERS_GRACE_MS: u64 = 2_000;
 /// A release is not brought at once to a beneficiary that lives where the principal does, whose answer has it.
 const ANSWER_GRACE_MS: u64 = 5_000;
 
@@ -169,6 +171,10 @@ impl Outbox {
         };
         let delivery = parcel.delivery.clone();
         let to = self.services.party(&parcel.to).await?;
+        let age_ms = self.services.clock.wall_ms().saturating_sub(delivery.since_ms);
+        if pressing == Pressing::No && is_principals(delivery.kind) && age_ms < MAKERS_GRACE_MS {
+            return Ok(Call::End(Brought::Waiting));
+        }
         if self.answer_has_it(order, &delivery, &to).await? {
             self.pause_order(&order, Some(&parcel), "the principal's answer has it".to_owned());
             return Ok(Call::End(Brought::Waiting));
@@ -210,12 +216,11 @@ impl Outbox {
                     }
                 };
                 self.pauses().forget(&order);
-                let command = match delivery.kind {
-                    // A refused step of the principal's is undone; any other stands, and its delivery ends.
-                    Kind::Placed | Kind::RedemptionRequested | Kind::CancellationRequested => {
-                        Command::Refuse { cid: delivery.step, code: code.clone() }
-                    }
-                    _ => ended(&delivery, Outcome::Refused(code.clone())),
+                // A refused step of the principal's is undone; any other stands, and its delivery ends.
+                let command = if is_principals(delivery.kind) {
+                    Command::Refuse { cid: delivery.step, code: code.clone() }
+                } else {
+                    ended(&delivery, Outcome::Refused(code.clone()))
                 };
                 self.desk.settle(order, command, by_peer).await?;
                 Ok(Call::End(Brought::Refused { status, code }))
@@ -360,6 +365,10 @@ impl Outbox {
     fn pauses(&self) -> std::sync::MutexGuard<'_, Pauses> {
         self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_principals(kind: Kind) -> bool {
+    matches!(kind, Kind::Placed | Kind::RedemptionRequested | Kind::CancellationRequested)
 }
 
 fn ended(delivery: &Delivery, outcome: Outcome) -> Command {

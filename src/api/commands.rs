@@ -126,7 +126,8 @@ async fn finished(app: &App, order: Named, before: Stands) -> Result<HttpRespons
         stands = app.settled(app.desk.attend(order.aggregate, by).await).await?;
         stands.sequence = stands.sequence.max(before);
     }
-    let status = if stands.order.outbox().is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let all_brought = stands.order.outbox().is_empty() && stands.order.stalled().next().is_none();
+    let status = if all_brought { StatusCode::OK } else { StatusCode::ACCEPTED };
     let mut answer = app.answer(status, stands.sequence).await;
     Ok(answer.json(Answer {
         order_reference: stands.order.reference.clone(),

@@ -11,7 +11,6 @@ use super::App;
 use super::error::ApiError;
 use super::posted::Posted;
 use crate::actors::orders::{Redeem, Redeemed};
-use crate::actors::services::Caller;
 
 /// Digits of a secret in hex.
 const SECRET_DIGITS: usize = 64;
@@ -34,14 +33,11 @@ pub(super) async fn redeem(app: web::Data<App>, posted: Posted) -> Result<HttpRe
     let extension = fields.texts("extension")?;
     let order = app.desk.find(&name)?.ok_or_else(ApiError::no_order)?;
     let redeem = Redeem { order, beneficiary, extension };
-    let mut redeemed = app.settled(app.desk.redeem(redeem.clone(), caller.clone()).await).await?;
+    let mut redeemed = app.settled(app.desk.redeem(redeem, caller.clone()).await).await?;
     if !redeemed.released {
         let before = redeemed.sequence;
         app.brought(order.aggregate).await?;
-        // The key of the request is taken by what came before.
-        let caller = Caller { request: None, ..caller };
-        redeemed = app.settled(app.desk.redeem(redeem, caller).await).await?;
-        redeemed.sequence = redeemed.sequence.max(before);
+        redeemed = app.settled(app.desk.redeemed(order, caller, before).await).await?;
     }
     let body = body_of(&redeemed).map_err(ApiError::internal)?;
     let status = if redeemed.released { StatusCode::OK } else { StatusCode::ACCEPTED };

@@ -78,7 +78,12 @@ impl Home {
     }
 
     pub fn start_with(&self, arguments: &[&str]) -> Node {
-        self.launch(arguments, &self.folder.path().join("daemon.log"))
+        self.launch(arguments, &self.log())
+    }
+
+    /// Where its nodes write their log lines.
+    pub fn log(&self) -> PathBuf {
+        self.folder.path().join("daemon.log")
     }
 
     /// Its log lines go where they may not be writable.

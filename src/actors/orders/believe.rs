@@ -113,6 +113,10 @@ impl<'a> Believer<'a> {
         let (content_key, plaintext) = self.open(&statement, Role::Parties).await?;
         let said = contain(|| said(&statement, &plaintext)).ok().flatten().ok_or(Rejection::CannotOpen)?;
         drop(plaintext);
+        // Who is to receive the secret reads nothing of the order yet, and is learned with it all the same.
+        if let StepFacts::Placed { parties: Parties { beneficiary: Some(named), .. }, .. } = &said.facts {
+            self.person(named).await?;
+        }
         self.check_readers(order, &statement, &said.facts, content_key).await?;
         if statement.sealed_for(Role::Beneficiary).is_some() && self.is_beneficiary(&said.facts) {
             let to = vec![(Party::Beneficiary, self.arrival.to)];
@@ -123,7 +127,8 @@ impl<'a> Believer<'a> {
                 return Err(Rejection::CannotOpen.into());
             }
         }
-        let blocks = self.blocks_of(envelope, &said.facts)?;
+        let mut blocks = self.blocks_of(envelope)?;
+        blocks.extend(self.held_of(&said.facts).await?);
         let step = Step {
             cid: envelope.cid(),
             statement: envelope.statement_hash(),
@@ -231,22 +236,35 @@ impl<'a> Believer<'a> {
         }
     }
 
-    /// The envelope and its bodies, to be published as their signer would; a sealed secret, if it came, to be held.
-    fn blocks_of(&self, envelope: &Envelope, facts: &StepFacts) -> Result<Vec<Block>, OrderError> {
-        let block =
-            |cid: Cid, class, bytes: &[u8]| Block { cid: cid.to_bytes(), class, bytes: bytes.to_vec() };
+    /// The envelope and its bodies, to be published as their signer would.
+    fn blocks_of(&self, envelope: &Envelope) -> Result<Vec<Block>, OrderError> {
         let mut blocks = vec![block(envelope.cid(), BlockClass::Published, envelope.block())];
         for Descriptor { cid, .. } in &envelope.statement().sealed {
             let body = self.arrival.blocks.get(cid).ok_or(Rejection::BlockMissing(*cid))?;
             blocks.push(block(*cid, BlockClass::Published, body));
         }
-        if let StepFacts::Released { secret, .. } = facts
-            && let Some(sealed) = self.arrival.blocks.get(secret)
-        {
-            blocks.push(block(*secret, BlockClass::Held, sealed));
-        }
         Ok(blocks)
     }
+
+    /// The sealed secret of a release, to be held, where its beneficiary is: without it nobody could say what it is.
+    async fn held_of(&self, facts: &StepFacts) -> Result<Option<Block>, OrderError> {
+        let StepFacts::Released { beneficiary, secret } = facts else { return Ok(None) };
+        if self.services.known(beneficiary).await?.is_none_or(|known| known.keys.is_none()) {
+            return Ok(None);
+        }
+        // A block that is published, or is to be with these steps, is no secret, and could not be dropped as one.
+        let bodies = self.arrival.steps.iter().flat_map(|step| &step.statement().sealed);
+        let is_published = self.services.log.published_block(&secret.to_bytes())?.is_some();
+        if is_published || bodies.into_iter().any(|body| body.cid == *secret) {
+            return Err(Rejection::CannotOpen.into());
+        }
+        let sealed = self.arrival.blocks.get(secret).ok_or(Rejection::BlockMissing(*secret))?;
+        Ok(Some(block(*secret, BlockClass::Held, sealed)))
+    }
+}
+
+fn block(cid: Cid, class: BlockClass, bytes: &[u8]) -> Block {
+    Block { cid: cid.to_bytes(), class, bytes: bytes.to_vec() }
 }
 
 /// What a plaintext says; none if it is not its kind's.

@@ -159,8 +159,11 @@ impl<'a> Course<'a> {
         let Some(mut parties) = parties else { return Ok(facts) };
         let named = match command {
             Command::RequestRedemption { beneficiary } => Some(*beneficiary),
+            // A release answers a redemption that may be our own pending one, which has named nobody yet.
             Command::Accept(steps) => steps.iter().find_map(|received| match &received.step.facts {
-                StepFacts::RedemptionRequested { beneficiary } => Some(*beneficiary),
+                StepFacts::RedemptionRequested { beneficiary } | StepFacts::Released { beneficiary, .. } => {
+                    Some(*beneficiary)
+                }
                 _ => None,
             }),
             _ => None,

@@ -229,6 +229,24 @@ impl Desk {
         }
     }
 
+    /// The answer to [`Desk::redeem`] once more, after the fiduciary was called: if it turned the redemption down
+    /// meanwhile, there is no second one.
+    ///
+    /// # Errors
+    /// As of [`Desk::redeem`].
+    pub async fn redeemed(
+        &self,
+        order: Named,
+        caller: Caller,
+        before: Option<u64>,
+    ) -> Result<Redeemed, OrderError> {
+        let caller = Caller { request: None, ..caller };
+        match self.tell(order.aggregate, Task::RedeemedBefore, caller, before).await? {
+            Answer::Redeemed(redeemed) => Ok(redeemed),
+            _ => Err(mismatched()),
+        }
+    }
+
     /// The aggregate of an order named as clients do: the reference of an order of the node's own principal, or the CID
     /// of any order's `placed` envelope.
     ///

@@ -103,6 +103,7 @@ pub(super) enum Task {
     },
     PlacedBefore,
     Redeem(Box<Redeem>),
+    RedeemedBefore,
     /// Close the order before release.
     Cancel {
         placed: Option<Cid>,

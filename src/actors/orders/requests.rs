@@ -77,6 +77,12 @@ impl Course<'_> {
         self.redeemed().await
     }
 
+    /// The answer to a redemption that was asked for before; nothing is asked for anew.
+    pub(super) async fn redeemed_before(&mut self) -> Result<Redeemed, OrderError> {
+        self.follow().await?;
+        self.redeemed().await
+    }
+
     async fn redeemed(&mut self) -> Result<Redeemed, OrderError> {
         let facts = self.gather(&Command::Release).await?;
         let (key, extension) = (self.key.take(), self.extension.take());
@@ -100,6 +106,8 @@ impl Course<'_> {
             },
             // The fiduciary, elsewhere, has not answered yet.
             (false, ..) if order.pending.is_some() => answer(None, Extension::new(), self.sequence),
+            // It closed the order instead, or turned the redemption down.
+            (false, ..) if !order.hosts(Party::Fiduciary) => Err(order.barred("redeem").into()),
             // A rule holds the fiduciary back, or the order ended another way.
             (false, ..) => match order.prepare(&Command::Release, &facts) {
                 Err(rejection) => Err(rejection.into()),

@@ -60,6 +60,7 @@ impl Handler<Tell> for Shard {
                 Task::Place { reference, place } => course.place(reference, *place).await.map(Answer::Placed),
                 Task::PlacedBefore => course.placed().await.map(Answer::Placed),
                 Task::Redeem(redeem) => course.redeem(*redeem).await.map(Answer::Redeemed),
+                Task::RedeemedBefore => course.redeemed_before().await.map(Answer::Redeemed),
                 Task::Cancel { placed, detail } => course.cancel(placed, detail).await.map(Answer::Stands),
                 Task::Dispute { placed } => course.dispute(placed).await.map(Answer::Stands),
                 Task::Retry { placed } => course.retry(placed).await.map(Answer::Stands),

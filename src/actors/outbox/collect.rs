@@ -10,7 +10,7 @@ use super::Outbox;
 use crate::actors::crypto_pool::Priority;
 use crate::actors::keyring::Known;
 use crate::actors::orders::Arrival;
-use crate::actors::peers::PeerUrl;
+use crate::actors::peers::{PeerError, PeerUrl};
 use crate::actors::unavailable::Unavailable;
 use crate::contain::contain;
 
@@ -68,7 +68,7 @@ impl Outbox {
         for (peer, url) in peers {
             let Ok(url) = url.parse::<PeerUrl>() else { continue };
             let peer = self.services.party(&peer).await?;
-            if let Err(why) = self.collect_from(&peer, &url, &mut collected).await? {
+            if let Err(why) = self.collect_from(&peer, &url, from.is_none(), &mut collected).await? {
                 collected.failed.push((peer.cid(), why));
             }
         }
@@ -79,6 +79,7 @@ impl Outbox {
         &self,
         peer: &Known,
         url: &PeerUrl,
+        all_are_asked: bool,
         collected: &mut Collected,
     ) -> Result<Result<(), String>, Unavailable> {
         let from = self.services.party(&self.services.node).await?;
@@ -90,6 +91,8 @@ impl Outbox {
             };
             let answer = match self.client.get(url, &target, &from, &peer.document).await {
                 Ok(answer) => answer,
+                // A principal's node has no such route: whoever asks them all wants to hear of the others.
+                Err(PeerError::Unauthentic { status: 404, .. }) if all_are_asked => return Ok(Ok(())),
                 Err(error) => return Ok(Err(error.to_string())),
             };
             let document = peer.document.clone();

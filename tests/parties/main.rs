@@ -1,0 +1,13 @@
+//! Orders between the nodes of alice (principal), bob (fiduciary) and carol (beneficiary), each a process of its own.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+mod away;
+mod ends;
+#[path = "../kit/mod.rs"]
+mod kit;
+mod mallory;
+mod partition;
+mod types;
+mod whole;
+mod wire;
+mod world;
