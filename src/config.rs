@@ -8,10 +8,12 @@ use std::str::FromStr;
 
 use config::{Config as Source, File, FileFormat};
 use dta_protocol::Cid;
+use rust_ipfs::{Multiaddr, Protocol};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
+use crate::actors::ipfs::address::{check_listen, is_loopback, peer};
 use crate::home::Home;
 
 /// The longest that an order may wait for its fiduciary, in milliseconds.
@@ -36,6 +38,13 @@ pub const TEMPLATE: &str = "\
 # [peers]
 # trust = \"pinned\"            # whom this node serves: identities pinned by `dta peer pin`, or \"open\": any
 # give_up_after_ms = 259200000 # how long a delivery to a node that is away is tried before it shows as stalled
+
+# [ipfs]
+# connector = \"embedded\"     # or \"none\": then nothing is published on IPFS
+# listen = [\"/ip4/127.0.0.1/tcp/5558\"]
+# peers = []                   # whom to stay connected with, as \"/ip4/10.0.0.7/tcp/5558/p2p/12D3Koo…\"; nobody else is dialled
+# swarm_key = \"swarm.key\"     # the private network's key, made by `dta ipfs swarm-key`; relative to this folder
+# public = false               # without a swarm key only loopback addresses are used, unless this is true
 
 # [keystore]
 # key_file = \"seed.key\"       # what opens the node's seed at an unattended start; relative to this folder
@@ -69,6 +78,8 @@ pub struct Config {
     pub http: Http,
     /// Other nodes.
     pub peers: Peers,
+    /// Publishing.
+    pub ipfs: Ipfs,
     /// The node's own seed.
     pub keystore: Keystore,
     /// Custody. One block for now.
@@ -177,6 +188,59 @@ pub enum Trust {
     Open,
 }
 
+/// `[ipfs]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ipfs {
+    /// What publishes.
+    pub connector: Connector,
+    /// Where the embedded node listens.
+    pub listen: Vec<Multiaddr>,
+    /// Whom it stays connected with.
+    pub peers: Vec<Multiaddr>,
+    /// The private network's key; none: no private network.
+    pub swarm_key: Option<PathBuf>,
+    /// Whether addresses beyond loopback may be used without a swarm key.
+    pub public: bool,
+}
+
+/// What publishes blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Connector {
+    /// An IPFS node inside this process.
+    #[default]
+    Embedded,
+    /// Nothing.
+    None,
+}
+
+impl Connector {
+    /// As in `ipfs.connector` of the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Connector::Embedded => "embedded",
+            Connector::None => "none",
+        }
+    }
+}
+
+impl Ipfs {
+    /// What is wrong with it, and with which key.
+    fn trouble(&self) -> Option<String> {
+        let bad = |key: &str, address: &Multiaddr, why: &dyn Display| format!("ipfs.{key}: {address}: {why}");
+        let listen = self.listen.iter().map(|address| ("listen", address, check_listen(address)));
+        let peers = self.peers.iter().map(|address| ("peers", address, peer(address).map(drop)));
+        listen.chain(peers).find_map(|(key, address, usable)| match usable {
+            Err(why) => Some(bad(key, address, &why)),
+            Ok(()) if is_loopback(address) || self.swarm_key.is_some() || self.public => None,
+            Ok(()) => {
+                Some(bad(key, address, &"beyond loopback it needs ipfs.swarm_key, or ipfs.public = true"))
+            }
+        })
+    }
+}
+
 /// `[keystore]`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -276,6 +340,14 @@ impl Default for Peers {
     }
 }
 
+impl Default for Ipfs {
+    fn default() -> Self {
+        let place = Protocol::Ip4([127, 0, 0, 1].into());
+        let listen = vec![Multiaddr::from(place).with(Protocol::Tcp(5558))];
+        Self { connector: Connector::Embedded, listen, peers: Vec::new(), swarm_key: None, public: false }
+    }
+}
+
 impl Default for Clock {
     fn default() -> Self {
         Self { trusted_after_ms: 600_000 }
@@ -328,6 +400,14 @@ pub enum ConfigError {
         /// What it says.
         ms: u64,
     },
+    /// An IPFS address that is of no use or unsafe.
+    #[error("{}: {what}", .path.display())]
+    Ipfs {
+        /// The file.
+        path: PathBuf,
+        /// Which key, and why.
+        what: String,
+    },
     /// More than one seed store.
     #[error("{}: [[seeds]]: one block at most for now", .0.display())]
     ManySeeds(PathBuf),
@@ -355,6 +435,9 @@ impl Config {
         if settings.http.order_wait_ms > ORDER_WAIT_MS_MAX {
             return Err(ConfigError::OrderWait { path, ms: settings.http.order_wait_ms });
         }
+        if let Some(what) = settings.ipfs.trouble() {
+            return Err(ConfigError::Ipfs { path, what });
+        }
         if settings.seeds.len() > 1 {
             return Err(ConfigError::ManySeeds(path));
         }
@@ -367,6 +450,11 @@ impl Config {
             Some(path) => home.root.join(path),
             None => home.key_file(),
         }
+    }
+
+    /// The private network's key, found from the home.
+    pub fn swarm_key(&self, home: &Home) -> Option<PathBuf> {
+        self.ipfs.swarm_key.as_ref().map(|path| home.root.join(path))
     }
 
     /// The folders of further seed copies, found from the home.
@@ -420,6 +508,7 @@ mod tests {
             .collect();
         let mut expected = Config { seeds: vec![Seeds::default()], ..Config::default() };
         expected.keystore.key_file = Some("seed.key".into());
+        expected.ipfs.swarm_key = Some("swarm.key".into());
         assert_eq!(read(&live).unwrap(), expected);
     }
 
@@ -444,12 +533,42 @@ mod tests {
             ("[clock]\ntrusted_after_ms = -1", "trusted_after_ms"),
             ("[http]\ncors_allow = [\"*\"]", "cors_allow"),
             ("[http]\ncors_allow = [\"https://desk.example/page\"]", "cors_allow"),
+            ("[ipfs]\nconnector = \"kubo\"", "kubo"),
+            ("[ipfs]\nlisten = [\"localhost:5558\"]", "ipfs.listen"),
+            (
+                "[ipfs]\nlisten = [\"/ip4/127.0.0.1/udp/1/quic-v1\"]",
+                "ipfs.listen: /ip4/127.0.0.1/udp/1/quic-v1",
+            ),
+            (
+                "[ipfs]\nlisten = [\"/ip4/0.0.0.0/tcp/5558\"]",
+                "ipfs.listen: /ip4/0.0.0.0/tcp/5558: beyond loopback",
+            ),
+            (
+                "[ipfs]\npeers = [\"/ip4/127.0.0.1/tcp/5558\"]",
+                "ipfs.peers: /ip4/127.0.0.1/tcp/5558: must end in /p2p",
+            ),
+            ("[ipfs]\npeers = [\"/dnsaddr/bootstrap.libp2p.io\"]", "ipfs.peers"),
+            (&format!("[ipfs]\npeers = [\"{OUTSIDE}\"]"), "ipfs.swarm_key"),
+            ("[ipfs]\nbootstrap = []", "bootstrap"),
             ("[log]\nformat = \"xml\"", "xml"),
             ("[http\n", "TOML"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.contains(named) && error.contains("config.toml"), "{text}: {error}");
         }
+    }
+
+    /// A peer on another machine.
+    const OUTSIDE: &str = "/ip4/10.0.0.7/tcp/5558/p2p/QmaCpDMGvV2BGHeYERUEnRQAwe3N8SzbUtfsmvsqQLuvuJ";
+
+    #[test]
+    fn beyond_loopback_takes_a_key_or_a_word() {
+        let beyond = format!("[ipfs]\nlisten = [\"/ip6/::/tcp/5558\"]\npeers = [\"{OUTSIDE}\"]\n");
+        let keyed = read(&format!("{beyond}swarm_key = \"keys/swarm.key\"")).unwrap();
+        assert_eq!(keyed.swarm_key(&Home::new("/srv/dta")), Some("/srv/dta/keys/swarm.key".into()));
+        assert_eq!(keyed.ipfs.peers[0].to_string(), OUTSIDE);
+        assert!(read(&format!("{beyond}public = true")).unwrap().ipfs.public);
+        assert!(read(&format!("{beyond}public = false")).is_err());
     }
 
     #[test]

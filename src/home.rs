@@ -30,6 +30,16 @@ impl Home {
         self.root.join("views")
     }
 
+    /// The blocks that are on IPFS, which follow from the log, and how far they do: a folder.
+    pub fn ipfs(&self) -> PathBuf {
+        self.root.join("ipfs")
+    }
+
+    /// How far the log is copied there.
+    pub fn mirror_position(&self) -> PathBuf {
+        self.ipfs().join("mirror.json")
+    }
+
     /// The first copy of the seeds in custody: a folder.
     pub fn seeds(&self) -> PathBuf {
         self.root.join("seeds")

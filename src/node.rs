@@ -2,10 +2,12 @@
 
 pub mod init;
 pub mod open;
+pub mod publishing;
 pub mod start;
 
 pub use init::{InitError, Initialised, initialise};
 pub use open::{OpenNode, OpenNodeError};
+pub use publishing::{Publishing, PublishingError, PublishingHandle};
 pub use start::{Running, StartError};
 
 /// The node's version.

@@ -3,8 +3,11 @@
 pub mod clock_watch;
 pub mod crypto_pool;
 pub mod identities;
+pub mod ipfs;
 pub mod keyring;
 pub mod log;
+pub mod mirror;
+pub mod network;
 pub mod orders;
 pub mod outbox;
 pub mod peers;

@@ -46,6 +46,7 @@ use crate::actors::projector::ProjectorHandle;
 use crate::actors::services::Services;
 use crate::actors::views::{Queries, ViewsError};
 use crate::config::NodeType;
+use crate::node::PublishingHandle;
 
 pub use error::ApiError;
 pub use guard::HttpSettings;
@@ -88,6 +89,8 @@ pub struct App {
     pub outbox: Arc<Outbox>,
     /// How long a command waits for a fiduciary elsewhere.
     pub order_wait: Duration,
+    /// What publishes on IPFS, if anything does.
+    pub publishing: Option<PublishingHandle>,
     /// Who may talk to it.
     pub http: HttpSettings,
 }

@@ -1,9 +1,13 @@
 //! Whom this node's operator trusts: `POST /v1/peer`, `GET /v1/peer`, `DELETE /v1/peer/{cid}`.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use dta_events::order::Command;
+use dta_events::record::{Aggregate, AggregateKind};
 use dta_projections::PeerRow;
 use dta_protocol::{Cid, Identity};
 use serde::Serialize;
@@ -12,13 +16,18 @@ use super::App;
 use super::error::ApiError;
 use super::json::Fields;
 use super::paging::page_of;
-use super::posted::{Bare, Posted};
+use super::posted::{BY, Bare, Posted};
 use crate::actors::crypto_pool::Priority;
 use crate::actors::peers::pins::{Granted, Tell, Wish};
 use crate::actors::peers::url::{PeerUrl, PeerUrlError};
 use crate::actors::services::Caller;
 use crate::actors::unavailable::Unavailable;
 use crate::contain::contain;
+
+/// How long an identity is looked for on IPFS.
+const LOOKUP: Duration = Duration::from_secs(5);
+/// Deliveries that a pin resumes; the timers find none of the others, `dta order retry` and `collect` do.
+const RESUMED_MAX: usize = 10_000;
 
 #[derive(Serialize)]
 struct Named {
@@ -47,7 +56,8 @@ struct Peer {
     pinned_at: u64,
 }
 
-/// `POST /v1/peer`: pins an identity by its CID, or by its document, which makes it known here.
+/// `POST /v1/peer`: pins an identity by its document, or by its CID alone if it is known here or found on IPFS. What is
+/// outstanding for it is then brought to where it serves.
 pub(super) async fn pin(app: web::Data<App>, posted: Posted) -> Result<HttpResponse, ApiError> {
     let Posted { mut fields, caller } = posted;
     let url = url_of(&mut fields)?;
@@ -62,7 +72,11 @@ pub(super) async fn pin(app: web::Data<App>, posted: Posted) -> Result<HttpRespo
             }
             Wish::PinDocument(Box::new(document), url)
         }
-        (None, Some(named)) => Wish::Pin(named, url),
+        // The operator names it, so it is looked for; what a CID names cannot be anything else.
+        (None, Some(named)) => match found_on_ipfs(&app, named).await? {
+            Some(document) => Wish::PinDocument(Box::new(document), url),
+            None => Wish::Pin(named, url),
+        },
         (None, None) => {
             let text = "idDocumentCID: must not be empty, unless there is a document";
             return Err(ApiError::invalid("field-missing", text));
@@ -101,8 +115,39 @@ async fn granted(app: web::Data<App>, wish: Wish, caller: Caller) -> Result<Http
     let permit = app.services.permit()?;
     let told = app.pins.send(Tell { wish, caller, permit }).await.map_err(|_| ApiError::stopping())?;
     let Granted { identity, sequence } = app.settled(told).await?;
+    if app.services.peers.pinned(&identity).is_some_and(|pin| pin.url.is_some()) {
+        actix_web::rt::spawn(resume(app.clone(), identity));
+    }
     let mut answer = app.answer(StatusCode::OK, sequence).await;
     Ok(answer.json(Named { cid: identity.to_string() }))
+}
+
+/// Has what waits for an address brought to a peer that now has one.
+async fn resume(app: web::Data<App>, identity: Cid) {
+    let steps = app.query(move |views| views.outstanding(&identity, None, RESUMED_MAX)).await;
+    let Ok(steps) = steps else { return };
+    for step in steps {
+        let order = Aggregate { kind: AggregateKind::Order, id: step.order };
+        let caller = Caller { by: BY.to_owned(), trace_id: app.services.random(), request: None };
+        match app.desk.settle(order, Command::Resume, caller).await {
+            Ok(_) => app.outbox.consider(order),
+            Err(error) => tracing::debug!(%error, "a delivery is not resumed by the pin of its party"),
+        }
+    }
+}
+
+/// The document of an identity that is not known here, from a connected IPFS peer.
+async fn found_on_ipfs(app: &App, cid: Cid) -> Result<Option<Identity>, ApiError> {
+    let (None, Some(publishing)) = (app.services.known(&cid).await?, &app.publishing) else {
+        return Ok(None);
+    };
+    match publishing.exchange.get(cid, LOOKUP).await {
+        Ok(block) => decoded(app, block).await.map(Some),
+        Err(error) => {
+            tracing::debug!(%error, %cid, "an identity is not found on IPFS");
+            Ok(None)
+        }
+    }
 }
 
 fn url_of(fields: &mut Fields) -> Result<Option<PeerUrl>, ApiError> {
@@ -112,7 +157,10 @@ fn url_of(fields: &mut Fields) -> Result<Option<PeerUrl>, ApiError> {
 
 /// The identity in a document as it is posted; a few milliseconds of arithmetic on bytes from outside.
 async fn verified(app: &App, text: String) -> Result<Identity, ApiError> {
-    let block = block_of(&text)?;
+    decoded(app, block_of(&text)?).await
+}
+
+async fn decoded(app: &App, block: Vec<u8>) -> Result<Identity, ApiError> {
     let verified = move || contain(|| Identity::decode(&block));
     let decoded =
         app.services.crypto.run(Priority::Interactive, verified).await.map_err(Unavailable::from)?;

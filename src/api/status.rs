@@ -5,7 +5,9 @@ use serde::Serialize;
 
 use super::App;
 use super::error::ApiError;
+use crate::actors::ipfs::Standing;
 use crate::actors::unavailable::Unavailable;
+use crate::config::Connector;
 use crate::time::rfc3339;
 
 #[derive(Serialize)]
@@ -22,6 +24,7 @@ struct Status<'a> {
     log_length: u64,
     projections: Vec<Projection>,
     custody: Custody,
+    ipfs: Ipfs,
 }
 
 #[derive(Serialize)]
@@ -46,6 +49,39 @@ struct Custody {
     seeds: Option<u32>,
 }
 
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Ipfs {
+    /// `embedded`, or `none`: then the rest is not there.
+    connector: &'static str,
+    /// None while the node is away.
+    #[serde(flatten)]
+    standing: Option<StandingOf>,
+    /// How many records' blocks are not copied there yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backlog: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failing_since: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StandingOf {
+    peer_id: String,
+    /// Where others reach it, as they give it in their `ipfs.peers`.
+    addresses: Vec<String>,
+    connected_peers: Vec<String>,
+}
+
+impl From<Standing> for StandingOf {
+    fn from(standing: Standing) -> Self {
+        let Standing { peer_id, addresses, connected: connected_peers } = standing;
+        Self { peer_id, addresses, connected_peers }
+    }
+}
+
 /// `GET /v1/status`
 pub(super) async fn status(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
     let services = &app.services;
@@ -67,7 +103,26 @@ pub(super) async fn status(app: web::Data<App>) -> Result<HttpResponse, ApiError
         log_length: head.count,
         projections: projections.collect(),
         custody: custody(&app).await,
+        ipfs: ipfs(&app, head.count).await,
     }))
+}
+
+async fn ipfs(app: &App, records: u64) -> Ipfs {
+    let Some(publishing) = &app.publishing else {
+        return Ipfs { connector: Connector::None.as_str(), ..Ipfs::default() };
+    };
+    let mirror = publishing.mirror.status();
+    let (standing, away) = match publishing.standing().await {
+        Ok(standing) => (Some(standing), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    Ipfs {
+        connector: Connector::Embedded.as_str(),
+        standing: standing.map(StandingOf::from),
+        backlog: Some(records.saturating_sub(mirror.mirrored)),
+        failing_since: mirror.trouble.as_ref().map(|trouble| rfc3339(trouble.since_ms)),
+        last_error: mirror.trouble.map(|trouble| trouble.error).or(away),
+    }
 }
 
 async fn custody(app: &App) -> Custody {

@@ -56,11 +56,19 @@ pub fn run(home: Home, command: &DaemonCommand) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The IPFS node's library reports each ping, and each dial in vain as an error; whoever wants it asks by `debug` or by name.
+fn quieted(level: &str) -> String {
+    match level.to_ascii_lowercase().as_str() {
+        "debug" | "trace" => level.to_owned(),
+        _ => format!("connexa=off,{level}"),
+    }
+}
+
 fn log_lines(log: &config::Log) -> anyhow::Result<()> {
     let unusable = || {
         format!("log.level {:?}: must be a level (error, warn, info, debug, trace) or a filter", log.level)
     };
-    let filter = EnvFilter::try_new(&log.level).with_context(unusable)?;
+    let filter = EnvFilter::try_new(quieted(&log.level)).with_context(unusable)?;
     // To the filter a word alone may be a module too: then nothing else would be logged, in silence.
     let words = log.level.split(',').map(str::trim).filter(|word| !word.contains(['=', '[']));
     for word in words {

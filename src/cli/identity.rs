@@ -19,7 +19,7 @@ use crate::actors::log::RocksLog;
 use crate::config::Config;
 use crate::home::{Home, HomeLock, make_private_folder};
 use crate::keystore::{Keystore, Protection, words};
-use crate::node::open::{check_seed, whose};
+use crate::node::open::{check_seed, identity_of, whose};
 use crate::ports::OsEntropy;
 
 /// What to do.
@@ -81,8 +81,7 @@ pub struct Seal {
 pub fn run(home: &Home, command: IdentityCommand) -> anyhow::Result<()> {
     match command {
         IdentityCommand::Show => {
-            let log = RocksLog::open_read_only(&home.log(), Arc::new(Rules))?;
-            say(format_args!("{}", whose(&log)?))?;
+            say(format_args!("{}", identity_of(home)?))?;
             Ok(())
         }
         IdentityCommand::Export(command) => export_document(home, &command),

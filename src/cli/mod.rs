@@ -4,6 +4,7 @@ mod api;
 pub mod daemon;
 pub mod identity;
 pub mod init;
+pub mod ipfs;
 pub mod log;
 pub mod order;
 pub mod peer;
@@ -45,6 +46,9 @@ enum Command {
     Order(order::OrderCommand),
     /// Whom a running node trusts
     Peer(peer::PeerCommand),
+    /// IPFS: who the node is there, private networks, fetching a block
+    #[command(subcommand)]
+    Ipfs(ipfs::IpfsCommand),
     /// The event log: read it, check it, index it anew
     #[command(subcommand)]
     Log(log::LogCommand),
@@ -100,6 +104,7 @@ impl Cli {
             Command::Init(command) => init::run(&home, &command),
             Command::Daemon(command) => daemon::run(home, &command),
             Command::Identity(command) => identity::run(&home, command),
+            Command::Ipfs(command) => ipfs::run(&home, &command),
             Command::Log(command) => log::run(&home, command),
             Command::Projection(command) => projection::run(&home.root, command),
         };

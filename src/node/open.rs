@@ -33,6 +33,8 @@ pub struct OpenNode {
     pub keyring: Keyring,
     /// Custody.
     pub seeds: SoftStore,
+    /// The key seed of its IPFS node.
+    pub libp2p: Secret<32>,
 }
 
 /// Why a home does not open.
@@ -92,9 +94,23 @@ impl OpenNode {
         let identity = whose(&*log)?;
         check_seed(&*log, &seed, &identity)?;
         let seeds = SoftStore::open(&home.root, &config.seed_copies(&home), &seed, &identity.to_bytes())?;
+        let libp2p = libp2p_key(&seed);
         let keyring = Keyring::new(seed, log.clone());
-        Ok(Self { lock, home, config, identity, log, keyring, seeds })
+        Ok(Self { lock, home, config, identity, log, keyring, seeds, libp2p })
     }
+}
+
+/// The key seed of the IPFS node, and with it its peer id, from the node's seed (docs/protocol.md, section 3).
+pub fn libp2p_key(seed: &Secret<32>) -> Secret<32> {
+    dta_crypto::purpose(seed, "libp2p")
+}
+
+/// The identity of the node in a home, whether or not its daemon runs.
+///
+/// # Errors
+/// The log cannot be read, or does not say so.
+pub fn identity_of(home: &Home) -> Result<Cid, OpenNodeError> {
+    whose(&RocksLog::open_read_only(&home.log(), Arc::new(Rules))?)
 }
 
 /// The identity whose log this is: what record 0 says.

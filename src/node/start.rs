@@ -1,5 +1,5 @@
-//! Starts an open node's threads and actors, and stops them: readiness, listener, what is under way, timers, projector,
-//! custody, writer, lock.
+//! Starts an open node's threads and actors, and stops them: readiness, listener, what is under way, timers, mirror and
+//! IPFS node, projector, custody, writer, lock.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
@@ -12,11 +12,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::open::OpenNode;
+use super::publishing::{Publishing, PublishingError};
 use crate::actors::clock_watch::ClockWatch;
 use crate::actors::crypto_pool::CryptoPool;
 use crate::actors::identities::Identities;
 use crate::actors::log::writer::{BATCH_MAX, QUEUE};
 use crate::actors::log::{LogReader, LogWriter, ReadError, Uncertain};
+use crate::actors::network::Network;
 use crate::actors::orders::{Desk, Shard};
 use crate::actors::outbox::Outbox;
 use crate::actors::peers::book::Book;
@@ -86,6 +88,9 @@ pub enum StartError {
     /// The projector.
     #[error(transparent)]
     Projector(#[from] projector::StartError),
+    /// IPFS.
+    #[error(transparent)]
+    Publishing(#[from] PublishingError),
 }
 
 /// A node that serves.
@@ -100,6 +105,8 @@ pub struct Running {
     stopping: watch::Sender<bool>,
     arbiters: Vec<Arbiter>,
     services: Arc<Services>,
+    network: Network,
+    publishing: Option<Publishing>,
     projector: Projector,
     writer: LogWriter,
     lock: HomeLock,
@@ -111,7 +118,7 @@ impl Running {
     /// # Errors
     /// See [`StartError`].
     pub fn start(node: OpenNode, listen: Option<SocketAddr>) -> Result<Self, StartError> {
-        let OpenNode { lock, home, config, identity, log, keyring, mut seeds } = node;
+        let OpenNode { lock, home, config, identity, log, keyring, mut seeds, libp2p } = node;
         if let Some(trouble) = seeds.status().trouble() {
             tracing::error!(trouble, "custody needs its operator");
         }
@@ -135,10 +142,14 @@ impl Running {
                 return Err(StartError::LogShorter { name, position, records });
             }
         }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let network = Network::start()?;
+        let reader = log.clone();
+        let publishing =
+            Publishing::start(&config, &home, libp2p, reader, head.clone(), clock.clone(), &network)?;
         let projector = Projector::start(log.clone(), views, head)?;
         let writer = LogWriter::start(log.clone(), QUEUE, BATCH_MAX, committed, stop_at_once)?;
 
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let client = PeerClient::new(clock.clone(), Box::new(OsEntropy)).map_err(StartError::Client)?;
         let (nudge, nudges) = mpsc::channel(NUDGES);
         let services = Arc::new(Services {
@@ -184,6 +195,7 @@ impl Running {
             fiduciary: config.node.fiduciary.unwrap_or(identity),
             outbox,
             order_wait: Duration::from_millis(config.http.order_wait_ms),
+            publishing: publishing.as_ref().map(Publishing::handle),
             http: HttpSettings {
                 allowed_hosts: config.http.allowed_hosts.clone(),
                 cors_allow: config.http.cors_allow.clone(),
@@ -207,6 +219,8 @@ impl Running {
             arbiters,
             stop_asked: false,
             services,
+            network,
+            publishing,
             projector,
             writer,
             lock,
@@ -246,6 +260,8 @@ impl Running {
             arbiters,
             stop_asked,
             services,
+            network,
+            publishing,
             projector,
             writer,
             lock,
@@ -279,11 +295,26 @@ impl Running {
             // It panics only where the process aborts.
             let _ = arbiter.join();
         }
+        if let Some(publishing) = publishing {
+            publishing.stop().await;
+        }
+        network.stop();
         projector.stop();
         services.seeds.stop();
         writer.stop();
+        if tokio::time::timeout(DRAIN, alone(&services)).await.is_err() {
+            tracing::warn!("something still works with the node; the log may not close in order");
+        }
         tracing::info!("stopped");
         Ok(lock)
+    }
+}
+
+/// Waits until nobody else works with the node. The server's threads are not joined, and one that is a moment late would hold
+/// the log while the process tears down what RocksDB works with.
+async fn alone(services: &Arc<Services>) {
+    while Arc::strong_count(services) > 1 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 

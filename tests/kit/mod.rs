@@ -91,7 +91,18 @@ impl Home {
         self.launch(&[], log)
     }
 
+    /// Nodes of tests run side by side: unless a test says where, its IPFS node listens on any free port.
+    fn ipfs_anywhere(&self) {
+        let path = self.path().join("config.toml");
+        let Ok(settings) = std::fs::read_to_string(&path) else { return };
+        if !settings.lines().any(|line| line == "[ipfs]") {
+            let anywhere = "[ipfs]\nlisten = [\"/ip4/127.0.0.1/tcp/0\"]\n";
+            std::fs::write(path, settings + "\n" + anywhere).unwrap();
+        }
+    }
+
     fn launch(&self, arguments: &[&str], log: &Path) -> Node {
+        self.ipfs_anywhere();
         let mut all = vec!["daemon", "--listen", "127.0.0.1:0"];
         all.extend(arguments);
         let log = log.to_owned();
@@ -170,7 +181,9 @@ impl Node {
     pub fn stop(mut self) {
         let killed = Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
         assert!(killed.success());
-        assert!(self.process.wait().unwrap().success());
+        let status = self.process.wait().unwrap();
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        assert!(status.success(), "{status}: {log}");
     }
 
     pub fn get(&self, path: &str) -> Answer {

@@ -48,12 +48,15 @@ pub(super) async fn content_key(
 pub(super) async fn secret(services: &Services, order: &Order) -> Result<Opened, OrderError> {
     let commitment = order.commitment().ok_or_else(|| inconsistent("a release without a commitment"))?;
     let placed = order.placed().ok_or_else(|| inconsistent("a release without an order"))?;
-    let (extension, opened) = match release(services, order).await {
+    let Released { extension, opened, exclusive } = match release(services, order).await {
         Ok(release) => release,
         Err(Release::CannotOpen) => return Ok(Opened::Disputed(DisputeCode::CannotOpen)),
         Err(Release::Error(error)) => return Err(error),
     };
     let Ok((_, plaintext)) = opened else { return Ok(Opened::Disputed(DisputeCode::CannotOpen)) };
+    if !exclusive {
+        return Ok(Opened::Disputed(DisputeCode::CannotOpen));
+    }
     let Ok(secret) = body::SecretBody::decode(plaintext.expose()) else {
         return Ok(Opened::Disputed(DisputeCode::CannotOpen));
     };
@@ -71,7 +74,7 @@ pub(super) async fn secret_content_key(
     order: &Order,
 ) -> Result<Option<ContentKey>, OrderError> {
     match release(services, order).await {
-        Ok((_, opened)) => Ok(opened.ok().map(|(key, _)| key)),
+        Ok(released) => Ok(released.opened.ok().map(|(key, _)| key)),
         Err(Release::CannotOpen) => Ok(None),
         Err(Release::Error(error)) => Err(error),
     }
@@ -91,7 +94,15 @@ impl From<OrderError> for Release {
 
 type OpenedBody = Result<(ContentKey, SecretBytes), SealedError>;
 
-async fn release(services: &Services, order: &Order) -> Result<(Extension, OpenedBody), Release> {
+/// What is in a release.
+struct Released {
+    extension: Extension,
+    opened: OpenedBody,
+    /// The sealed secret is its beneficiary's alone: nobody else has an entry, and this one is made as prescribed.
+    exclusive: bool,
+}
+
+async fn release(services: &Services, order: &Order) -> Result<Released, Release> {
     let step = step(order, Kind::Released)?;
     let beneficiary = party(services, order, Party::Beneficiary).await?;
     let (envelope, descriptor) = envelope(services, step)?;
@@ -100,8 +111,23 @@ async fn release(services: &Services, order: &Order) -> Result<(Extension, Opene
     let (_, plaintext) = opened.map_err(|_| Release::CannotOpen)?;
     let released = body::Released::decode(plaintext.expose()).map_err(|_| Release::CannotOpen)?;
     let block = read(services, &released.secret.cid)?;
-    let opened = open(services, beneficiary, &envelope, released.secret, block).await?;
-    Ok((released.extension, opened))
+    let opened = open(services, beneficiary.clone(), &envelope, released.secret.clone(), block).await?;
+    let exclusive = match (&opened, envelope.statement().signer) {
+        (Ok((key, _)), Some(signer)) => {
+            let key = ContentKey::from_bytes(*key.expose());
+            let check = move || {
+                let to = [(beneficiary.cid(), beneficiary.document.public())];
+                sealed::check_recipients(&key, &signer, &to, &released.secret).is_ok()
+            };
+            services
+                .crypto
+                .run(Priority::Interactive, check)
+                .await
+                .map_err(|busy| OrderError::from(Unavailable::from(busy)))?
+        }
+        _ => false,
+    };
+    Ok(Released { extension: released.extension, opened, exclusive })
 }
 
 async fn parties(

@@ -123,6 +123,7 @@ impl Node {
             projector: projector.handle(),
             services,
             node_type: NodeType::Multi,
+            publishing: None,
             http,
         };
         let app = web::Data::new(app);

@@ -100,7 +100,14 @@ pub(super) fn history(answer: &Value) -> Vec<String> {
             None => step,
         });
         let ended = text(one, "retentionEnded").map(|secret| format!("retention ended of {secret}"));
-        let what = step.or(refused).or(equivocation).or(ended).unwrap_or_else(|| "something else".to_owned());
+        let delivery = one.get("delivery").and_then(|delivery| {
+            let code = text(delivery, "code").map(|code| format!(": {code}")).unwrap_or_default();
+            let (step, to) = (text(delivery, "step")?, text(delivery, "to")?);
+            Some(format!("{} to the {to}{code} {step}", text(delivery, "outcome")?))
+        });
+        let resumed = one.get("deliveriesResumed").map(|_| "deliveries resumed".to_owned());
+        let what = step.or(refused).or(equivocation).or(ended).or(delivery).or(resumed);
+        let what = what.unwrap_or_else(|| "something else".to_owned());
         let known = [text(one, "time"), text(one, "actor"), Some(what)];
         known.into_iter().flatten().collect::<Vec<_>>().join("  ")
     };
@@ -187,6 +194,10 @@ mod tests {
             { "time": "T", "actor": "timer", "refused": { "code": "not-before", "details": "too soon" } },
             { "time": "T", "actor": "peer:x", "equivocation": { "first": "a", "second": "b" } },
             { "time": "T", "actor": "timer", "retentionEnded": "bafysecret" },
+            { "time": "T", "actor": "peer:x", "delivery": { "to": "principal", "step": "a", "outcome": "delivered" } },
+            { "time": "T", "actor": "peer:x",
+              "delivery": { "to": "beneficiary", "step": "a", "outcome": "refused", "code": "not-hosted" } },
+            { "time": "T", "actor": "local", "deliveriesResumed": true },
             { "time": "T", "actor": "local", "news": 1 },
         ] });
         assert_eq!(
@@ -196,6 +207,9 @@ mod tests {
                 "T  timer  refused not-before: too soon",
                 "T  peer:x  equivocation a and b",
                 "T  timer  retention ended of bafysecret",
+                "T  peer:x  delivered to the principal a",
+                "T  peer:x  refused to the beneficiary: not-hosted a",
+                "T  local  deliveries resumed",
                 "T  local  something else",
             ]
         );

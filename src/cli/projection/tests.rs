@@ -42,8 +42,10 @@ fn what_is_right_verifies_also_behind_and_while_the_daemon_is_up() {
         verify(&home).unwrap();
         status(&home).unwrap();
         let how = if position == 20 { "up to date".into() } else { format!("behind by {}", 20 - position) };
-        for line in lines(&home) {
-            assert!(line.contains(&format!("generation 1, schema 1, position {position} of 20, ")), "{line}");
+        for (line, projection) in lines(&home).into_iter().zip(all()) {
+            let schema = projection.schema();
+            let standing = format!("generation 1, schema {schema}, position {position} of 20, ");
+            assert!(line.contains(&standing), "{line}");
             assert!(line.ends_with(&how), "{line}");
         }
     }

@@ -148,7 +148,7 @@ fn a_projection_that_halts_has_applied_what_came_before() {
     let log = log_of(&story());
     let entries = entries(&log);
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let halting = Stand { for_: &Orders, schema: 1, halts_at: Some(7) }.leak();
+    let halting = Stand { for_: &Orders, schema: Orders.schema(), halts_at: Some(7) }.leak();
     let views = Views::open(folders[0].path(), &[halting]).unwrap();
     let error = views.apply(halting, &entries).unwrap_err();
     assert!(matches!(error, ViewsError::Halted { name: "orders", sequence: 7, .. }), "{error}");

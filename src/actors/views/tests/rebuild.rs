@@ -71,7 +71,7 @@ fn a_rebuild_that_fails_leaves_what_was_there() {
     let log = log_of(&story());
     let folder = tempfile::tempdir().unwrap();
     catch_up(&Views::open(folder.path(), &all()).unwrap(), &log);
-    let halting = Stand { for_: &Orders, schema: 1, halts_at: Some(7) }.leak();
+    let halting = Stand { for_: &Orders, schema: Orders.schema(), halts_at: Some(7) }.leak();
     let views = Views::open(folder.path(), &[halting, &Identities, &History]).unwrap();
     let before = all_bytes(&views);
     let error = views.rebuild("orders", &log, &mut |_, _| ()).unwrap_err();

@@ -1,0 +1,146 @@
+//! Exchange nodes joined in one process, for tests: each can be told to fail, and to damage what it has.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use dta_protocol::Cid;
+use tokio::sync::watch;
+
+use super::{Answer, BlockExchange, ExchangeError, Standing, check, checked};
+use crate::actors::log::PublishedBlock;
+
+/// A network: its nodes all reach each other.
+#[derive(Clone)]
+pub(crate) struct MemoryNetwork {
+    nodes: Arc<Mutex<BTreeMap<String, Node>>>,
+    /// Counts changes, for those who wait for a block.
+    changes: Arc<watch::Sender<u64>>,
+}
+
+#[derive(Default)]
+struct Node {
+    blocks: BTreeMap<Cid, Vec<u8>>,
+    /// In the order in which they were put.
+    puts: Vec<Cid>,
+    /// How many more puts succeed; none: all.
+    puts_left: Option<u64>,
+    stopped: bool,
+}
+
+/// One node of it.
+#[derive(Clone)]
+pub(crate) struct MemoryExchange {
+    name: String,
+    network: MemoryNetwork,
+}
+
+impl MemoryNetwork {
+    pub(crate) fn new() -> Self {
+        Self { nodes: Arc::default(), changes: Arc::new(watch::channel(0).0) }
+    }
+
+    pub(crate) fn join(&self, name: &str) -> MemoryExchange {
+        self.lock().entry(name.to_owned()).or_default();
+        MemoryExchange { name: name.to_owned(), network: self.clone() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Node>> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl MemoryExchange {
+    /// Every put after this many fails, until it is told otherwise.
+    pub(crate) fn let_puts(&self, puts_left: Option<u64>) {
+        self.node(|node| node.puts_left = puts_left);
+    }
+
+    /// What was put, repetitions included, in order.
+    pub(crate) fn puts(&self) -> Vec<Cid> {
+        self.node(|node| node.puts.clone())
+    }
+
+    /// The block stays under its name with other bytes.
+    pub(super) fn damage(&self, cid: &Cid) {
+        self.node(|node| node.blocks.insert(*cid, b"other bytes".to_vec()));
+    }
+
+    fn node<T>(&self, with: impl FnOnce(&mut Node) -> T) -> T {
+        with(self.network.lock().entry(self.name.clone()).or_default())
+    }
+
+    fn going<T>(&self, with: impl FnOnce(&mut Node) -> T) -> Result<T, ExchangeError> {
+        self.node(|node| if node.stopped { Err(ExchangeError::Stopped) } else { Ok(with(node)) })
+    }
+
+    /// Its own block, whatever it is worth, else a good one of another node.
+    fn find(&self, cid: &Cid) -> Result<Option<Vec<u8>>, ExchangeError> {
+        if let Some(own) = self.going(|node| node.blocks.get(cid).cloned())? {
+            return check(cid, &own).map(|()| Some(own));
+        }
+        let nodes = self.network.lock();
+        let mut others = nodes.values().filter(|node| !node.stopped).filter_map(|node| node.blocks.get(cid));
+        Ok(others.find(|bytes| check(cid, bytes).is_ok()).cloned())
+    }
+}
+
+impl BlockExchange for MemoryExchange {
+    fn put(&self, block: PublishedBlock) -> Answer<()> {
+        let put = checked(&block).and_then(|cid| {
+            self.going(|node| match &mut node.puts_left {
+                Some(0) => Err(ExchangeError::Store("told to fail".into())),
+                left => {
+                    left.iter_mut().for_each(|left| *left -= 1);
+                    node.puts.push(cid);
+                    node.blocks.entry(cid).or_insert_with(|| block.bytes().to_vec());
+                    Ok(())
+                }
+            })?
+        });
+        self.network.changes.send_modify(|changes| *changes += 1);
+        Box::pin(std::future::ready(put))
+    }
+
+    fn get(&self, cid: Cid, timeout: Duration) -> Answer<Vec<u8>> {
+        let this = self.clone();
+        let mut changes = self.network.changes.subscribe();
+        Box::pin(async move {
+            let look = async {
+                loop {
+                    if let Some(bytes) = this.find(&cid)? {
+                        return Ok(bytes);
+                    }
+                    // The network holds the sender, and this node the network.
+                    let _ = changes.changed().await;
+                }
+            };
+            let timeout_ms = timeout.as_millis() as u64;
+            tokio::time::timeout(timeout, look)
+                .await
+                .unwrap_or(Err(ExchangeError::TimedOut { cid, timeout_ms }))
+        })
+    }
+
+    fn has(&self, cid: Cid) -> Answer<bool> {
+        Box::pin(std::future::ready(self.going(|node| node.blocks.contains_key(&cid))))
+    }
+
+    fn standing(&self) -> Answer<Standing> {
+        let standing = self.going(|_| ()).map(|()| {
+            let nodes = self.network.lock();
+            let others = nodes.iter().filter(|(name, node)| **name != self.name && !node.stopped);
+            Standing {
+                peer_id: self.name.clone(),
+                addresses: vec![format!("/memory/{}", self.name)],
+                connected: others.map(|(name, _)| name.clone()).collect(),
+            }
+        });
+        Box::pin(std::future::ready(standing))
+    }
+
+    fn stop(&self) -> Answer<()> {
+        self.node(|node| node.stopped = true);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}

@@ -1,0 +1,72 @@
+//! Where the mirror is: a small file, written whole or not at all, and believed only if the log bears it out.
+
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use dta_protocol::Cid;
+use serde::{Deserialize, Serialize};
+
+use crate::actors::log::{CidBytes, LogReader, PublishedAt, ReadError};
+use crate::keystore::files;
+
+/// More than the file ever has.
+const FILE_BYTES_MAX: u64 = 1_024;
+
+/// The last block that was copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Position {
+    pub(super) at: PublishedAt,
+    pub(super) cid: CidBytes,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    sequence: u64,
+    n: u32,
+    /// Tells another log, or one that lost its end and grew another.
+    cid: String,
+}
+
+/// The position in the file, if that block stands there in this log; else none: all is copied again.
+pub(super) fn find(path: &Path, log: &dyn LogReader) -> Result<Option<Position>, ReadError> {
+    let found = match read(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            tracing::warn!(%error, path = %path.display(), "the mirror's position is unreadable: it begins anew");
+            return Ok(None);
+        }
+    };
+    let there = log.published(just_before(found.at), 1)?;
+    if there.first().is_some_and(|(at, block)| *at == found.at && *block.cid() == found.cid) {
+        return Ok(Some(found));
+    }
+    let sequence = found.at.sequence;
+    tracing::warn!(sequence, "the mirror's position is not one in this log: it begins anew");
+    Ok(None)
+}
+
+/// A place right before this one; whether anything stands there does not matter.
+fn just_before(at: PublishedAt) -> Option<PublishedAt> {
+    match (at.sequence.checked_sub(1), at.n.checked_sub(1)) {
+        (_, Some(n)) => Some(PublishedAt { n, ..at }),
+        (Some(sequence), None) => Some(PublishedAt { sequence, n: u32::MAX }),
+        (None, None) => None,
+    }
+}
+
+fn read(path: &Path) -> io::Result<Position> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    let Stored { sequence, n, cid } = serde_json::from_slice(&bytes)?;
+    let cid: Cid = cid.parse().map_err(io::Error::other)?;
+    Ok(Position { at: PublishedAt { sequence, n }, cid: cid.to_bytes() })
+}
+
+/// Writes the file, synced.
+pub(super) fn write(path: &Path, position: &Position) -> io::Result<()> {
+    let cid = Cid::from_bytes(&position.cid).map_err(io::Error::other)?.to_string();
+    let stored = Stored { sequence: position.at.sequence, n: position.at.n, cid };
+    files::replace(path, &serde_json::to_vec(&stored)?)
+}
