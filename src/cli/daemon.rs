@@ -43,6 +43,9 @@ pub fn run(home: Home, command: &DaemonCommand) -> anyhow::Result<()> {
     let lock = system.block_on(async {
         let mut running = Running::start(node, command.listen)?;
         running.caught_up().await?;
+        if let Some(address) = running.peer_address {
+            tracing::info!(%address, "listening for other nodes");
+        }
         // The one line that scripts wait for; a node that nobody listens to serves all the same.
         let _ = say(format_args!("listening on http://{}", running.address));
         running.serve().await.context("serving")
