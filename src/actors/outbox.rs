@@ -104,7 +104,7 @@ impl Outbox {
         }
     }
 
-    /// As [`Outbox::bring`], unless the order or its peer is paused or much is under way: what the timers call.
+    /// Brings what an order has, unless it or its peer is paused or much is under way: what the timers call.
     pub fn consider(self: &Arc<Self>, order: Aggregate) {
         if !self.pauses().is_ready(&order, self.services.clock.monotonic_ms()) {
             return;

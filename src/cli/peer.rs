@@ -37,7 +37,7 @@ enum What {
         /// Its document as `dta identity export` writes it, or its CID if this node knows it
         #[arg(value_name = "FILE|CID")]
         identity: String,
-        /// Where its node serves other nodes, as https://bob.example; without it, it is not called
+        /// Where its node serves other nodes, as `https://bob.example`; without it, it is not called
         #[arg(long)]
         url: Option<String>,
     },

@@ -302,7 +302,7 @@ impl Desk {
 
 fn stands(answer: Answer) -> Result<Stands, OrderError> {
     match answer {
-        Answer::Stands(stands) => Ok(stands),
+        Answer::Stands(stands) => Ok(*stands),
         _ => Err(mismatched()),
     }
 }

@@ -132,7 +132,7 @@ pub(super) enum Task {
 pub(super) enum Answer {
     Placed(Placed),
     Redeemed(Redeemed),
-    Stands(Stands),
+    Stands(Box<Stands>),
     Arrived(Arrived),
     Packed(Option<Parcel>),
 }

@@ -61,14 +61,16 @@ impl Handler<Tell> for Shard {
                 Task::PlacedBefore => course.placed().await.map(Answer::Placed),
                 Task::Redeem(redeem) => course.redeem(*redeem).await.map(Answer::Redeemed),
                 Task::RedeemedBefore => course.redeemed_before().await.map(Answer::Redeemed),
-                Task::Cancel { placed, detail } => course.cancel(placed, detail).await.map(Answer::Stands),
-                Task::Dispute { placed } => course.dispute(placed).await.map(Answer::Stands),
-                Task::Retry { placed } => course.retry(placed).await.map(Answer::Stands),
-                Task::Attend => course.attend().await.map(Answer::Stands),
+                Task::Cancel { placed, detail } => {
+                    course.cancel(placed, detail).await.map(Box::new).map(Answer::Stands)
+                }
+                Task::Dispute { placed } => course.dispute(placed).await.map(Box::new).map(Answer::Stands),
+                Task::Retry { placed } => course.retry(placed).await.map(Box::new).map(Answer::Stands),
+                Task::Attend => course.attend().await.map(Box::new).map(Answer::Stands),
                 Task::Arrive(arrival) => course.arrive(*arrival).await.map(Answer::Arrived),
-                Task::Take(arrival) => course.take(*arrival).await.map(Answer::Stands),
+                Task::Take(arrival) => course.take(*arrival).await.map(Box::new).map(Answer::Stands),
                 Task::Pack(wanted) => course.pack(wanted).await.map(Answer::Packed),
-                Task::Settle(command) => course.settle(&command).await.map(Answer::Stands),
+                Task::Settle(command) => course.settle(&command).await.map(Box::new).map(Answer::Stands),
             };
             // What there is to deliver is found by the timers too; this only spares the wait. Whoever makes a pending
             // step has it brought, and waits for what comes of it.
