@@ -2,6 +2,7 @@
 # the script whatever happens to it, checks that are counted.
 echo "== setting up and building (the first time compiles RocksDB: some minutes)"
 dta=$(scripts/build | tail -n 1)
+SECONDS=0
 umask 077
 work=$(mktemp -d "${TMPDIR:-/tmp}/dta-demo.XXXXXX")
 declare -A url process=()
@@ -9,18 +10,20 @@ checks=0
 held=false # whether all of them did
 
 finish() {
+  set +e
+  trap '' INT TERM HUP
   if ! $held; then
     echo "== FAILED; what the nodes warned of, and what the commands said:" >&2
     grep -hE '^[^ ]+ +(WARN|ERROR) ' "$work"/*.log 2> /dev/null | tail -n 30 >&2
-    tail -n 10 "$work/said" >&2 2> /dev/null
+    grep -vE '^(indexes|envelopes): ' "$work/said" 2> /dev/null | tail -n 10 >&2
   fi
   if $held && $keep; then return; fi
   # Their homes go too, so there is nothing to end in order.
   for name in "${!process[@]}"; do kill -KILL "${process[$name]}" 2> /dev/null; done
-  wait 2> /dev/null
+  wait "${process[@]}" 2> /dev/null
   rm -rf "$work"
 }
-trap 'set +e; finish' EXIT
+trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
@@ -28,6 +31,7 @@ holds() { # what, then a command that must succeed
   local what=$1; shift
   if "$@"; then checks=$((checks + 1)); echo "   ok: $what"; else echo "   NOT SO: $what" >&2; exit 1; fi
 }
+all_held() { held=true; echo "== all $checks checks held, in $SECONDS seconds"; }
 same() { [ -n "$1" ] && [ "$1" = "$2" ]; }
 in_time() { # a command that must come to succeed
   local end=$((SECONDS + 30))
@@ -66,9 +70,9 @@ forms() { # bytes in hex: as text in either case, and in both alphabets of base6
     echo
   done
 }
-somewhere() { # bytes in hex: whether anything left behind has them, as text or raw
+somewhere() { # bytes in hex: whether the homes and log lines have them, as text or raw
   # Counted and not only looked for: whoever stops reading early makes a pipe fail.
-  grep -rqsaF -f <(forms "$1") "$work" \
-    || [ "$(find "$work" -type f -exec cat {} + | xxd -p | tr -d '\n' | grep -cF -e "$1")" != 0 ]
+  grep -rqsaF -f <(forms "$1") "$work"/*/ "$work"/*.log \
+    || [ "$(find "$work"/*/ "$work"/*.log -type f -exec cat {} + | xxd -p | tr -d '\n' | grep -cF -e "$1")" != 0 ]
 }
-nowhere() { ! somewhere "$1"; }
+nowhere() { [ -n "$1" ] && ! somewhere "$1"; }
