@@ -198,11 +198,8 @@ fn a_redemption_that_was_taken_is_not_refused_because_custody_has_lost_the_seed(
     copy(&before, &seeds);
     world.bob.start();
     let asked = world.alice.redeem(&reference, &world.carol.cid);
-    eprintln!(
-        "without the seed: {asked:?}; alice {}, bob {}",
-        world.alice.state(&reference),
-        world.bob.caught_up().state(&order)
-    );
+    assert_eq!((asked.status, world.alice.state(&reference)), (202, "Committed".to_owned()), "{asked:?}");
+    assert_eq!(world.bob.caught_up().state(&order), "RedemptionRequested", "bob has taken it");
     // The backup is found.
     world.bob.kill();
     copy(&after, &seeds);
