@@ -259,8 +259,8 @@ fn an_answer_about_another_order_does_not_keep_a_node_calling() {
     alice.home.settings(&Settings::impatient().text("principal", &mallory.cid().to_string()));
     alice.start();
     let (alices, calls) = (identity_of(&alice), Arc::new(AtomicU32::new(0)));
-    let first: Arc<Mutex<Option<(Cid, Vec<Block>)>>> = Arc::default();
-    let (keeper, signer, count) = (first, mallory.clone(), calls.clone());
+    let keeper = Mutex::new(None::<(Cid, Vec<Block>)>);
+    let (signer, count) = (mallory.clone(), calls.clone());
     let answers = move |_: &str, root: Envelope, _: Vec<Block>| {
         count.fetch_add(1, Ordering::SeqCst);
         let mut first = keeper.lock().unwrap();
