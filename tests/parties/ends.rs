@@ -51,7 +51,7 @@ fn a_cancelled_order_is_closed_at_both() {
 #[test]
 fn what_was_answered_is_what_is_read() {
     let world = World::new();
-    for _ in 0..8 {
+    for _ in 0..3 {
         let (reference, _) = world.alice.place("");
         assert_eq!(world.alice.state(&reference), "Committed");
         assert_eq!(cancel(&world.alice, &reference).is(200).str("state"), "Closed");
