@@ -30,13 +30,6 @@ pub fn identity_ordinal_key(ordinal: u64) -> Vec<u8> {
     [b"n".as_slice(), &ordinal.to_be_bytes()].concat()
 }
 
-/// Row key of an identity among those that live with the node of another identity, which answers for them; its value is the
-/// CID. The common beginning, if no identity is given.
-pub fn lives_with_key(node: &Cid, identity: Option<&Cid>) -> Vec<u8> {
-    let identity = identity.map(|identity| identity.to_bytes());
-    [b"l".as_slice(), &node.to_bytes(), identity.as_ref().map_or(&[], |cid| cid.as_slice())].concat()
-}
-
 /// The projection.
 #[derive(Debug)]
 pub struct Identities;
@@ -47,7 +40,7 @@ impl Projection for Identities {
     }
 
     fn schema(&self) -> u16 {
-        2
+        1
     }
 
     fn reads(&self, record: &Record) -> Vec<Vec<u8>> {
@@ -72,9 +65,6 @@ impl Projection for Identities {
             let cid = known.cid;
             changes.push(Change::put(COUNT_KEY.to_vec(), &(ordinal + 1))?);
             changes.push(Change::put(identity_ordinal_key(ordinal), &cid)?);
-            if let Some(node) = known.log {
-                changes.push(Change::put(lives_with_key(&node, Some(&cid)), &cid)?);
-            }
             changes.push(Change::put(identity_key(&cid), &IdentityRow { ordinal, hosted, uuid, known })?);
         }
         Ok(changes)

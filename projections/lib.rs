@@ -10,7 +10,7 @@ mod projection;
 
 pub use digest::{Digest, advance, genesis};
 pub use history::{Entry, History, HistoryRow, history_prefix};
-pub use identities::{Identities, IdentityRow, identity_key, identity_ordinal_key, lives_with_key};
+pub use identities::{Identities, IdentityRow, identity_key, identity_ordinal_key};
 pub use orders::{
     OrderRow, Orders, Outstanding, order_key, order_ordinal_key, outstanding_key, placed_key, reference_key,
 };

@@ -1,5 +1,6 @@
 //! A quota that fills up again: how often something may be done in a row, and how often over time.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 /// A token bucket.
@@ -37,9 +38,48 @@ impl Quota {
     }
 }
 
+/// Callers that are counted apart; those beyond share one quota.
+const CALLERS_MAX: usize = 1_024;
+
+/// A quota for each caller: one that uses up its own leaves the others theirs.
+#[derive(Debug)]
+pub struct Quotas {
+    burst: u64,
+    refill_every_ms: u64,
+    each: Mutex<HashMap<String, Quota>>,
+}
+
+impl Quotas {
+    /// Each as [`Quota::new`].
+    pub fn new(burst: u64, refill_every_ms: u64) -> Self {
+        Self { burst, refill_every_ms, each: Mutex::default() }
+    }
+
+    /// Takes one of this caller's, if there is one; `now_ms` is a monotonic clock.
+    pub fn take(&self, caller: &str, now_ms: u64) -> bool {
+        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = each.len() < CALLERS_MAX || each.contains_key(caller);
+        let caller = if known { caller } else { "" };
+        let new = || Quota::new(self.burst, self.refill_every_ms);
+        each.entry(caller.to_owned()).or_insert_with(new).take(now_ms)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_caller_has_its_own_and_the_many_share_one() {
+        let quotas = Quotas::new(1, 100);
+        assert!(quotas.take("mallory", 0) && !quotas.take("mallory", 0));
+        assert!(quotas.take("alice", 0));
+        for n in 2..CALLERS_MAX {
+            assert!(quotas.take(&n.to_string(), 0));
+        }
+        assert!(quotas.take("one more", 0) && !quotas.take("and another", 0));
+        assert!(!quotas.take("alice", 99) && quotas.take("alice", 100));
+    }
 
     #[test]
     fn a_burst_then_one_for_each_interval() {

@@ -122,7 +122,7 @@ impl Services {
     }
 
     /// Takes note of a document made elsewhere: answers the record that says so, or none if it was known before. Its
-    /// block is published with it, and each of its keys is claimed.
+    /// block is published with it, and each of its signing keys is claimed.
     ///
     /// # Errors
     /// `key-taken` if one of its keys is another known identity's; that is recorded, unless a peer sent the document.

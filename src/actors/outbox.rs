@@ -171,7 +171,7 @@ impl Outbox {
         };
         let delivery = parcel.delivery.clone();
         let to = self.services.party(&parcel.to).await?;
-        let age_ms = self.services.clock.wall_ms().saturating_sub(delivery.since_ms);
+        let age_ms = self.age_ms(&delivery);
         if pressing == Pressing::No && is_principals(delivery.kind) && age_ms < MAKERS_GRACE_MS {
             return Ok(Call::End(Brought::Waiting));
         }
@@ -189,6 +189,7 @@ impl Outbox {
             self.pauses().wait_for_peer(&order, &parcel.delivery, to.cid());
             return Ok(Call::End(Brought::Waiting));
         }
+        self.pauses().peer_is_called(&to.cid(), self.services.clock.monotonic_ms());
         let answer = self.call(&url, &parcel, &to).await?;
         let by_peer = self.caller(format!("peer:{}", to.cid()));
         match answer {
@@ -259,7 +260,7 @@ impl Outbox {
             Ok(arrival) => arrival,
             Err(why) => return self.not_now(order, &parcel, format!("the answer: {why}"), caller).await,
         };
-        let stands = match self.desk.take(arrival, caller.clone()).await {
+        let stands = match self.desk.take(Some(order), arrival, caller.clone()).await {
             Ok(stands) => stands,
             Err(OrderError::Unavailable(why)) => return Err(why.into()),
             // What it says is not believed: it may say something better later.
@@ -327,8 +328,7 @@ impl Outbox {
         delivery: &Delivery,
         to: &Known,
     ) -> Result<bool, OrderError> {
-        let age_ms = self.services.clock.wall_ms().saturating_sub(delivery.since_ms);
-        if delivery.to != Party::Beneficiary || age_ms >= ANSWER_GRACE_MS {
+        if delivery.to != Party::Beneficiary || self.age_ms(delivery) >= ANSWER_GRACE_MS {
             return Ok(false);
         }
         let stands = self.desk.attend(order, self.caller(super::timers::BY.to_owned())).await?;
@@ -341,6 +341,11 @@ impl Outbox {
             }
             None => Ok(false),
         }
+    }
+
+    /// How long a delivery is due; for ever, if the clock was set back since.
+    fn age_ms(&self, delivery: &Delivery) -> u64 {
+        self.services.clock.wall_ms().checked_sub(delivery.since_ms).unwrap_or(u64::MAX)
     }
 
     /// Where a party is called: its own pin, or that of the node it lives on.

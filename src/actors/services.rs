@@ -16,7 +16,7 @@ use super::peers::book::Book;
 use super::seeds::SeedKeeper;
 use super::unavailable::Unavailable;
 use crate::ports::{Clock, Entropy};
-use crate::quota::Quota;
+use crate::quota::{Quota, Quotas};
 
 /// The node's services, shared by all actors.
 pub struct Services {
@@ -42,6 +42,8 @@ pub struct Services {
     pub clock_watch: Arc<ClockWatch>,
     /// How many refusals local callers may have recorded.
     pub refusals: Quota,
+    /// How many each peer may have recorded.
+    pub peer_refusals: Quotas,
     /// Commands under way, on orders and identities.
     pub in_flight: Arc<Semaphore>,
     /// What is remembered of calls by other nodes.
@@ -91,6 +93,15 @@ impl Services {
             all.forget();
         }
         self.in_flight.close();
+    }
+
+    /// Whether one more refusal of this caller may be recorded.
+    pub fn may_record(&self, caller: &Caller) -> bool {
+        let now_ms = self.clock.monotonic_ms();
+        if caller.is_peer() {
+            return self.peer_refusals.take(&caller.by, now_ms);
+        }
+        self.refusals.take(now_ms)
     }
 
     /// A content key for one sealed body.

@@ -15,6 +15,9 @@ use crate::actors::outbox::Brought;
 use crate::actors::services::Caller;
 use crate::time::rfc3339;
 
+/// Identities hosted here, the newest, for which peers are asked.
+const HOSTED_MAX: u64 = 1_000;
+
 /// How far an order is, and what it waits for.
 #[derive(Serialize)]
 pub(super) struct Standing {
@@ -186,7 +189,13 @@ struct Failed {
 pub(super) async fn collect(app: web::Data<App>, posted: Posted) -> Result<HttpResponse, ApiError> {
     let Posted { mut fields, .. } = posted;
     let from = fields.cid("from")?;
-    let collected = app.outbox.collect(from).await?;
+    let hosted = app.query(|views| views.identities(0, HOSTED_MAX, false)).await?;
+    let hosted: Vec<_> = hosted
+        .into_iter()
+        .filter(|row| row.hosted && row.known.cid != app.services.node)
+        .map(|row| row.known.cid)
+        .collect();
+    let collected = app.outbox.collect(from, &hosted).await?;
     let sequence = collected.taken.iter().filter_map(|fetched| fetched.sequence).max();
     let mut answer = app.answer(StatusCode::OK, sequence).await;
     Ok(answer.json(Collected {

@@ -55,11 +55,16 @@ async fn steps(app: &App, mut call: PeerCall, kinds: &[Kind]) -> HttpResponse {
     match app.desk.arrive(arrival, caller_of(app, &call)).await {
         Ok(arrived) => call.answer(StatusCode::OK, arrived.car),
         Err(OrderError::Outsider) => nothing_here(),
+        // The steps are taken; what follows from them is not done yet. That is no refusal, whatever it is.
+        Err(error @ OrderError::Unfinished { .. }) => {
+            tracing::warn!(%error, "steps of another node are taken, and what follows has to wait");
+            call.refuse(ApiError::unavailable("unfinished", "the steps are taken; what follows has to wait"))
+        }
         Err(error) => call.refuse(error),
     }
 }
 
-/// `GET /v1/fulfill/order/deliveries?after`: the next step that the caller, or somebody it answers for, has not got. `after`
+/// `GET /v1/fulfill/order/deliveries?after`: the next step that the caller has not got. `after`
 /// says up to where it has.
 pub(super) async fn deliveries(app: web::Data<App>, request: HttpRequest, call: PeerCall) -> HttpResponse {
     let after = match after_of(request.query_string()) {
@@ -73,13 +78,13 @@ pub(super) async fn deliveries(app: web::Data<App>, request: HttpRequest, call: 
 }
 
 async fn fetch(app: &App, call: &PeerCall, after: Option<u64>) -> Result<Vec<u8>, ApiError> {
-    let node = call.caller.cid();
+    let caller = call.caller.cid();
     if let Some(after) = after {
         tell(app, call, after).await?;
     }
     let mut after = after;
     loop {
-        let next = app.query(move |views| views.outstanding(&node, after, 1)).await?.pop();
+        let next = app.query(move |views| views.outstanding(&caller, after, 1)).await?.pop();
         let Some(next) = next else {
             let page = DeliveryPage { step: None, next: after.unwrap_or(0) };
             let page = page.encode();
@@ -100,8 +105,8 @@ async fn fetch(app: &App, call: &PeerCall, after: Option<u64>) -> Result<Vec<u8>
 
 /// A principal that fetches on has what it fetched. A release is answered by its beneficiary.
 async fn tell(app: &App, call: &PeerCall, up_to: u64) -> Result<(), ApiError> {
-    let node = call.caller.cid();
-    let steps = app.query(move |views| views.outstanding(&node, None, TOLD_MAX)).await?;
+    let caller = call.caller.cid();
+    let steps = app.query(move |views| views.outstanding(&caller, None, TOLD_MAX)).await?;
     for step in steps.into_iter().filter(|step| step.sequence <= up_to && step.to == Party::Principal) {
         let Some(parcel) = app.desk.pack(order_of(&step), Some(step.to), caller_of(app, call)).await? else {
             continue;

@@ -81,7 +81,6 @@ impl From<order::Rejection> for ApiError {
             | R::CoinUnknown(_)
             | R::PolicyUnsupported
             | R::PolicyInvalid { .. }
-            | R::IssuedInFuture
             | R::IssuedBeforePrevious
             | R::ProofInvalid
             | R::WrongReference
@@ -89,9 +88,12 @@ impl From<order::Rejection> for ApiError {
             | R::CannotOpen
             | R::OtherRecipients
             | R::BlockMissing(_)
+            | R::KeysInvalid
+            | R::SecretTaken
+            | R::IdentityRefused { .. }
             | R::CodeMalformed
             | R::TooLong { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            R::ClockUntrusted => StatusCode::SERVICE_UNAVAILABLE,
+            R::ClockUntrusted | R::IssuedInFuture => StatusCode::SERVICE_UNAVAILABLE,
             R::NotAsPrepared => return ApiError::internal(rejection),
         };
         ApiError::new(status, rejection.code(), rejection.to_string())

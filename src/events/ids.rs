@@ -41,6 +41,11 @@ pub fn claim(label: &str, parts: &[&[u8]]) -> [u8; 32] {
     hash.finalize().into()
 }
 
+/// The claim of a sealed secret by the order that releases it.
+pub fn secret_claim(secret: &Cid) -> [u8; 32] {
+    claim("sealed-secret", &[&secret.to_bytes()])
+}
+
 /// The claim of one caller's `Idempotency-Key`; `key` is its SHA-256.
 pub fn request_claim(by: &str, key: &[u8; 32]) -> [u8; 32] {
     claim("request", &[by.as_bytes(), key])

@@ -2,7 +2,7 @@
 //! aggregate has something to do by itself. `dta log reindex` derives them again with the same functions.
 
 use crate::identity;
-use crate::ids::request_claim;
+use crate::ids::{request_claim, secret_claim};
 use crate::index::Indexing;
 use crate::node;
 use crate::order::{self, Order};
@@ -21,7 +21,15 @@ impl Indexing for Rules {
         let request =
             record.request.iter().map(|request| request_claim(&record.by, &request.idempotency_key));
         let keys = identity_events(record, events).flat_map(|event| event.known().key_claims.clone());
-        request.chain(keys).collect()
+        // A sealed secret is dropped with its order's retention: no two orders share one.
+        let secrets = order_events(record, events).filter_map(|event| match event {
+            order::Event::StepAppended(appended) => match appended.step.facts {
+                order::StepFacts::Released { secret, .. } => Some(secret_claim(&secret)),
+                _ => None,
+            },
+            _ => None,
+        });
+        request.chain(keys).chain(secrets).collect()
     }
 
     fn envelopes(&self, record: &Record) -> Vec<[u8; 36]> {

@@ -34,7 +34,7 @@ use crate::api::{self, App, HttpSettings, Surface};
 use crate::config::Trust;
 use crate::home::HomeLock;
 use crate::ports::{Clock, OsEntropy, SystemClock};
-use crate::quota::Quota;
+use crate::quota::{Quota, Quotas};
 
 /// Orders that may wait to have something brought; more are found by the timers.
 const NUDGES: usize = 1_024;
@@ -167,6 +167,7 @@ impl Running {
             nudge,
             clock,
             refusals: Quota::new(config.refusals.burst, config.refusals.refill_every_ms),
+            peer_refusals: Quotas::new(config.refusals.burst, config.refusals.refill_every_ms),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT as usize)),
             entropy: Mutex::new(Box::new(OsEntropy)),
         });

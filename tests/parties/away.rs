@@ -157,3 +157,73 @@ fn what_is_given_up_is_shown_and_retried() {
     retry(&world.bob, &order);
     world.ends(&order, &world.carol, &WHOLE);
 }
+
+#[test]
+fn a_beneficiary_on_a_node_that_the_fiduciary_does_not_know_collects() {
+    let [mut alice, mut bob, mut carol] = ["alice", "bob", "carol"].map(Party::new);
+    alice.home.settings(&Settings::default().text("principal", &bob.cid));
+    bob.home.settings(&Settings::default().text("fiduciary", ""));
+    carol.home.settings(&Settings::default().text("principal", &bob.cid));
+    for party in [&mut alice, &mut bob, &mut carol] {
+        party.start();
+    }
+    alice.pin(&bob.document(&bob.cid), Some(&bob.url));
+    bob.pin(&alice.document(&alice.cid), Some(&alice.url));
+    carol.pin(&bob.document(&bob.cid), Some(&bob.url));
+    let dave = carol.identity("dave");
+    alice.pin(&carol.document(&dave), None);
+    let (reference, _) = alice.place(&dave);
+    alice.redeem(&reference, &dave).is(200);
+    bob.caught_up();
+    let collected = carol.post("/v1/order/collect", &json!({})).is(200);
+    assert_eq!(collected.body["collected"][0]["state"], "Received", "{collected:?}");
+}
+
+#[test]
+fn a_redemption_that_was_taken_is_not_refused_because_custody_has_lost_the_seed() {
+    let mut world = World::with(&Settings::impatient(), &[]);
+    let seeds = world.bob.home.path().join("seeds");
+    let [before, after] = ["before", "after"].map(|name| world.bob.home.path().with_file_name(name));
+    let copy = |from: &std::path::Path, to: &std::path::Path| {
+        let _ = std::fs::remove_dir_all(to);
+        let copied = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+        assert!(copied.success());
+    };
+    world.bob.kill();
+    copy(&seeds, &before);
+    world.bob.start();
+    let Placed { reference, order, .. } = world.place("", &json!({}));
+    world.bob.kill();
+    copy(&seeds, &after);
+    copy(&before, &seeds);
+    world.bob.start();
+    let asked = world.alice.redeem(&reference, &world.carol.cid);
+    assert_eq!((asked.status, world.alice.state(&reference)), (202, "Committed".to_owned()), "{asked:?}");
+    assert_eq!(world.bob.caught_up().state(&order), "RedemptionRequested", "bob has taken it");
+    // The backup is found.
+    world.bob.kill();
+    copy(&after, &seeds);
+    world.bob.start();
+    world.ends(&order, &world.carol, &WHOLE);
+}
+
+#[test]
+fn what_could_not_be_taken_now_is_there_for_the_next_collect() {
+    let mut world = World::with(&Settings::default(), &[("bob", "alice")]);
+    let carol = world.carol.cid.clone();
+    let Placed { reference, order, .. } = world.place(&carol, &json!({}));
+    world.alice.redeem(&reference, &carol).is(200);
+    waits_for(&world, &world.bob, &order, &[("order/received", "principal", json!("unaddressed"))]);
+    // Alice's disk is full for a while.
+    let settings = Settings::default().text("principal", &world.bob.cid);
+    world.alice.kill();
+    world.alice.home.settings(&format!("{settings}[storage]\nreserve_bytes = {}\n", 1_u64 << 50));
+    world.alice.start();
+    let collected = world.alice.post("/v1/order/collect", &json!({ "from": world.bob.cid })).is(200);
+    assert_eq!(collected.body["failed"].as_array().unwrap().len(), 1, "{collected:?}");
+    world.alice.kill();
+    world.alice.home.settings(&settings);
+    world.alice.start();
+    world.alice.post("/v1/order/collect", &json!({ "from": world.bob.cid })).is(200);
+    assert_eq!(world.alice.caught_up().state(&reference), "Received");
+}

@@ -36,3 +36,15 @@ fn a_beneficiary_on_the_principals_node_on_the_fiduciarys_and_hosted_elsewhere()
     whole(&world, "", &world.alice, &world.alice.cid);
     whole(&world, "", &world.bob, &world.bob.cid);
 }
+
+#[test]
+fn a_beneficiary_named_late_whom_the_fiduciary_has_never_heard_of() {
+    let world = World::new();
+    for host in [&world.alice, &world.carol] {
+        let erin = host.identity("erin");
+        if host.name != "alice" {
+            world.alice.pin(&host.document(&erin), None);
+        }
+        whole(&world, "", host, &erin);
+    }
+}

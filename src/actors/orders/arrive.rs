@@ -27,14 +27,21 @@ impl Course<'_> {
         if let Err(error) = self.accept(&arrival).await {
             return self.overtaken(&arrival, error).await;
         }
-        self.follow().await?;
+        self.follow_on().await;
         self.answer_to(&arrival).await
+    }
+
+    /// Does what follows from steps that are taken. They stand, whatever becomes of that: it stays due.
+    async fn follow_on(&mut self) {
+        if let Err(error) = self.follow().await {
+            tracing::warn!(%error, "what follows from steps of another node has to wait");
+        }
     }
 
     /// As [`Course::arrive`], of steps that answer a call of ours or were fetched.
     pub(super) async fn take(&mut self, arrival: Arrival) -> Result<Stands, OrderError> {
         self.accept(&arrival).await?;
-        self.follow().await?;
+        self.follow_on().await;
         self.stands()
     }
 
@@ -62,7 +69,7 @@ impl Course<'_> {
         let services = self.services;
         let mut believer = Believer::new(services, arrival);
         self.admit(arrival, &mut believer).await?;
-        self.from = Some(arrival.from.node());
+        self.from = Some(arrival.from.cid());
         let mut order = self.order()?.clone();
         let mut steps = Vec::new();
         let mut unbelieved = None;
@@ -120,37 +127,40 @@ impl Course<'_> {
             match services.learn(&stranger.document, &self.caller).await {
                 Ok(_) => {}
                 Err(IdentityError::Unavailable(why)) => return Err(why.into()),
-                Err(error) => return Err(OrderError::Invalid(error.to_string())),
+                Err(error) => {
+                    let (cid, why) = (stranger.cid(), error.to_string());
+                    let rejection = Rejection::IdentityRefused { cid, why };
+                    return self.refuse(&command, facts.now_ms, rejection, Cause::Asked).await;
+                }
             }
         }
         self.run(&command, Private::default(), Cause::Asked).await
     }
 
-    /// Only a party of the order is heard; of a new order, its principal by the fiduciary and its fiduciary, with the
-    /// release, by the beneficiary, if the operator trusts them.
+    /// Only a party of the order is heard: by the fiduciary each about its own steps, so that nobody brings another's again;
+    /// by the others the fiduciary. Of a new order, its principal by the fiduciary and its fiduciary, with the release, by
+    /// the beneficiary, if the operator trusts them.
     async fn admit(&self, arrival: &Arrival, believer: &mut Believer<'_>) -> Result<(), OrderError> {
         let order = self.order()?;
-        if order.placed().is_some() {
-            for party in [Party::Principal, Party::Fiduciary, Party::Beneficiary] {
-                if let Some(cid) = order.party(party)
-                    && believer.caller_is(&cid).await?
-                {
-                    return Ok(());
-                }
-            }
-            return Err(OrderError::Outsider);
-        }
         let (Some(first), Some(root)) = (arrival.steps.first(), arrival.root()) else {
             return Err(OrderError::Outsider);
         };
-        let spoken_by = match root.statement().kind {
-            Kind::Placed | Kind::Released => root.statement().signer,
-            _ => None,
+        let root = root.statement();
+        let speaker = if order.placed().is_some() {
+            match order.party(Party::Fiduciary) {
+                Some(_) if order.hosts(Party::Fiduciary) => {
+                    let party = |party| order.party(party) == root.signer;
+                    root.signer.filter(|_| party(Party::Principal) || party(Party::Beneficiary))
+                }
+                fiduciary => fiduciary,
+            }
+        } else {
+            let begins = first.statement().kind == Kind::Placed;
+            let trusted = self.services.trusts(&arrival.from.cid()).await?;
+            root.signer.filter(|_| begins && trusted && matches!(root.kind, Kind::Placed | Kind::Released))
         };
-        let begins = first.statement().kind == Kind::Placed;
-        let trusted = self.services.trusts(&arrival.from.node()).await?;
-        match spoken_by {
-            Some(signer) if begins && trusted && believer.caller_is(&signer).await? => Ok(()),
+        match speaker {
+            Some(speaker) if believer.caller_is(&speaker).await? => Ok(()),
             _ => Err(OrderError::Outsider),
         }
     }
@@ -165,7 +175,7 @@ impl Course<'_> {
         let after = at(root.cid()).or_else(same).or_else(|| root.statement().previous.and_then(at));
         let from = after.map_or(0, |after| (after + 1).min(order.steps.len().saturating_sub(1)));
         let steps = order.steps.get(from..).unwrap_or_default();
-        let (root, blocks) = parcel::blocks(self.services, order, steps, &arrival.from.node(), &[]).await?;
+        let (root, blocks) = parcel::blocks(self.services, order, steps, &arrival.from.cid(), &[]).await?;
         let blocks = blocks.iter().map(|(cid, block)| (*cid, block.as_slice()));
         let car = car::encode(root, blocks).map_err(inconsistent)?;
         Ok(Arrived { car, sequence: self.sequence })

@@ -12,9 +12,10 @@ use dta_protocol::{Cid, Descriptor, Envelope, Identity, Kind, Role, Statement};
 
 use super::arrival::Arrival;
 use super::error::OrderError;
+use super::reopen;
 use crate::actors::crypto_pool::Priority;
 use crate::actors::keyring::Known;
-use crate::actors::log::{Block, BlockClass};
+use crate::actors::log::{Block, BlockClass, StoredBlock};
 use crate::actors::services::Services;
 use crate::actors::unavailable::Unavailable;
 use crate::contain::contain;
@@ -70,7 +71,7 @@ impl<'a> Believer<'a> {
 
     /// Whether the caller answers for a party: it is that identity, or the one that this names as the holder of its log.
     pub(super) async fn caller_is(&mut self, party: &Cid) -> Result<bool, Unavailable> {
-        let caller = self.arrival.from.node();
+        let caller = self.arrival.from.cid();
         Ok(self.person(party).await?.is_some_and(|person| person.document.lives_with(&caller)))
     }
 
@@ -112,21 +113,15 @@ impl<'a> Believer<'a> {
 
         let (content_key, plaintext) = self.open(&statement, Role::Parties).await?;
         let said = contain(|| said(&statement, &plaintext)).ok().flatten().ok_or(Rejection::CannotOpen)?;
+        if kind == Kind::RedemptionRequested && self.disclosed.is_empty() {
+            self.check_keys(order, &plaintext).await?;
+        }
         drop(plaintext);
         // Who is to receive the secret reads nothing of the order yet, and is learned with it all the same.
         if let StepFacts::Placed { parties: Parties { beneficiary: Some(named), .. }, .. } = &said.facts {
             self.person(named).await?;
         }
         self.check_readers(order, &statement, &said.facts, content_key).await?;
-        if statement.sealed_for(Role::Beneficiary).is_some() && self.is_beneficiary(&said.facts) {
-            let to = vec![(Party::Beneficiary, self.arrival.to)];
-            let (key, plaintext) = self.open(&statement, Role::Beneficiary).await?;
-            self.check_recipients(&statement, Role::Beneficiary, key, to).await?;
-            let data = contain(|| body::BeneficiaryData::decode(plaintext.expose()));
-            if !matches!(data, Ok(Ok(_))) {
-                return Err(Rejection::CannotOpen.into());
-            }
-        }
         let mut blocks = self.blocks_of(envelope)?;
         blocks.extend(self.held_of(&said.facts).await?);
         let step = Step {
@@ -147,8 +142,22 @@ impl<'a> Believer<'a> {
         Ok(Believed { step, blocks })
     }
 
-    fn is_beneficiary(&self, facts: &StepFacts) -> bool {
-        matches!(facts, StepFacts::RedemptionRequested { beneficiary } if *beneficiary == self.arrival.to)
+    /// The keys that a redemption discloses must open the order's first two bodies, else its beneficiary could not read the
+    /// order, and so not take the release. What is sealed to the beneficiary alone, nobody else can judge: if it is
+    /// nothing, the beneficiary has the secret all the same.
+    async fn check_keys(&self, order: &Order, plaintext: &SecretBytes) -> Result<(), OrderError> {
+        let redemption = contain(|| body::RedemptionRequested::decode(plaintext.expose()));
+        let Ok(Ok(redemption)) = redemption else { return Err(Rejection::CannotOpen.into()) };
+        for kind in [Kind::Placed, Kind::Committed] {
+            let Some(accepted) = order.step(kind) else { return Err(Rejection::UnknownOrder.into()) };
+            let (envelope, descriptor) = reopen::envelope(self.services, &accepted.step)?;
+            let block = reopen::read(self.services, &descriptor.cid)?;
+            let key = redemption.keys.get(&descriptor.cid).ok_or(Rejection::KeysInvalid)?;
+            let request =
+                SealRequest::of(envelope.statement(), Role::Parties).map_err(reopen::inconsistent)?;
+            sealed::open_with_key(key, &request, &descriptor, &block).map_err(|_| Rejection::KeysInvalid)?;
+        }
+        Ok(())
     }
 
     async fn needed(&mut self, party: Party, cid: Cid) -> Result<Arc<Known>, OrderError> {
@@ -241,6 +250,10 @@ impl<'a> Believer<'a> {
         let mut blocks = vec![block(envelope.cid(), BlockClass::Published, envelope.block())];
         for Descriptor { cid, .. } in &envelope.statement().sealed {
             let body = self.arrival.blocks.get(cid).ok_or(Rejection::BlockMissing(*cid))?;
+            // What is held here would be published by it.
+            if matches!(self.services.log.block(&cid.to_bytes())?, Some(StoredBlock::Held(_))) {
+                return Err(Rejection::SecretTaken.into());
+            }
             blocks.push(block(*cid, BlockClass::Published, body));
         }
         Ok(blocks)

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use dta_crypto::OrderKey;
+use dta_events::ids::secret_claim;
 use dta_events::order::{Command, Event, Facts, Hosts, Order, Rejection, StepFacts, Verdict, Work};
 use dta_events::record::{Aggregate, Effect};
 use dta_events::replay_order;
@@ -228,7 +229,15 @@ impl<'a> Course<'a> {
                 _ => None,
             })
             .collect();
-        let appended = self.written(self.services.writer.append(append).await)?;
+        let secrets: Vec<_> =
+            events.iter().filter_map(secret_of).map(|secret| secret_claim(&secret)).collect();
+        let answer = self.services.writer.append(append).await;
+        if let Err(NotWritten::ClaimTaken { claim, .. }) = &answer
+            && secrets.contains(claim)
+        {
+            return self.refuse(command, now_ms, Rejection::SecretTaken, Cause::Asked).await;
+        }
+        let appended = self.written(answer)?;
         self.caller.request = None;
         self.slot.loaded = Some(Loaded { order: next, version: appended });
         self.key = key.or(self.key.take());
@@ -259,7 +268,9 @@ impl<'a> Course<'a> {
         // Nobody's order has no history to stand in, but for the one that was to be placed.
         let known =
             self.order()?.placed().is_some() || matches!(command, Command::Place { .. } | Command::Accept(_));
-        if cause == Cause::Asked && known && services.refusals.take(services.clock.monotonic_ms()) {
+        // Time alone cures a stamp of the future: it comes again.
+        let final_ = rejection != Rejection::IssuedInFuture;
+        if cause == Cause::Asked && known && final_ && services.may_record(&self.caller) {
             let effect =
                 Effect::Refused { code: rejection.code().to_owned(), details: rejection.to_string() };
             let mut append = services.append(
@@ -316,5 +327,16 @@ impl<'a> Course<'a> {
 
     pub(super) fn order(&self) -> Result<&Order, Unavailable> {
         self.loaded().map(|loaded| &loaded.order)
+    }
+}
+
+/// The sealed secret that a step brings.
+fn secret_of(event: &Event) -> Option<Cid> {
+    match event {
+        Event::StepAppended(appended) => match appended.step.facts {
+            StepFacts::Released { secret, .. } => Some(secret),
+            _ => None,
+        },
+        _ => None,
     }
 }

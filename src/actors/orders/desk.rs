@@ -128,12 +128,20 @@ impl Desk {
         }
     }
 
-    /// Steps that answered a call of this node, or that it fetched.
+    /// Steps that answered a call of this node about an order, or that it fetched.
     ///
     /// # Errors
     /// As of [`Desk::arrive`].
-    pub async fn take(&self, arrival: Arrival, caller: Caller) -> Result<Stands, OrderError> {
+    pub async fn take(
+        &self,
+        about: Option<Aggregate>,
+        arrival: Arrival,
+        caller: Caller,
+    ) -> Result<Stands, OrderError> {
         let order = self.order_of(&arrival)?;
+        if about.is_some_and(|about| about != order) {
+            return Err(OrderError::Invalid("steps: are another order's".to_owned()));
+        }
         self.stands(order, Task::Take(Box::new(arrival)), caller).await
     }
 

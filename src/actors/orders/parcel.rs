@@ -79,8 +79,9 @@ impl Course<'_> {
         let mut people = vec![self.services.node];
         if delivery.to != Party::Principal {
             let parties = [Party::Principal, Party::Fiduciary, Party::Beneficiary];
-            people
-                .extend(parties.into_iter().filter_map(|party| order.party(party)).filter(|cid| *cid != to));
+            // With whom a pending redemption names.
+            let seen = order.seen_from(order.pending.as_ref().map(|pending| &pending.step.cid));
+            people.extend(parties.into_iter().filter_map(|party| seen.party(party)).filter(|cid| *cid != to));
         }
         let addressee = self.services.party(&to).await?.document.node();
         let (root, blocks) = blocks(self.services, order, &steps, &addressee, &people).await?;

@@ -173,7 +173,7 @@ async fn party(services: &Services, order: &Order, party: Party) -> Result<Arc<K
 }
 
 /// The envelope of an accepted step, which was verified or made here, and the descriptor of its `parties` body.
-fn envelope(services: &Services, step: &Step) -> Result<(Envelope, Descriptor), OrderError> {
+pub(super) fn envelope(services: &Services, step: &Step) -> Result<(Envelope, Descriptor), OrderError> {
     let envelope = Envelope::decode(&read(services, &step.cid)?).map_err(inconsistent)?;
     let descriptor = envelope.statement().sealed_for(Role::Parties).cloned();
     let descriptor = descriptor.ok_or_else(|| inconsistent(format!("{} has no parties body", step.cid)))?;

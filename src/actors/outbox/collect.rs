@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dta_events::order::Stage;
 use dta_protocol::{Cid, DeliveryPage, car};
@@ -9,12 +10,14 @@ use dta_protocol::{Cid, DeliveryPage, car};
 use super::Outbox;
 use crate::actors::crypto_pool::Priority;
 use crate::actors::keyring::Known;
-use crate::actors::orders::Arrival;
+use crate::actors::orders::{Arrival, OrderError};
 use crate::actors::peers::{PeerError, PeerUrl};
 use crate::actors::unavailable::Unavailable;
 use crate::contain::contain;
 
-/// Steps fetched of one peer at a time; more come with the next command.
+/// How long all of it may take; what is left comes with the next command.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
+/// Steps fetched of one peer for one identity; more come with the next command.
 const STEPS_MAX: usize = 1_000;
 
 /// What was fetched.
@@ -38,6 +41,13 @@ pub struct Fetched {
     pub sequence: Option<u64>,
 }
 
+/// Why nothing came.
+enum Failed {
+    /// The peer has nothing to say to this caller, or no such route.
+    Outsider,
+    Other(String),
+}
+
 /// One page, read.
 enum Page {
     Last,
@@ -53,12 +63,18 @@ enum Page {
 }
 
 impl Outbox {
-    /// Fetches what a peer, or every pinned peer that serves somewhere, has for this node.
+    /// Fetches what a peer, or every pinned peer that serves somewhere, has for this node and for
+    /// these identities, which live here too.
     ///
     /// # Errors
     /// Not now. What is wrong with a peer is in the answer.
-    pub async fn collect(self: &Arc<Self>, from: Option<Cid>) -> Result<Collected, Unavailable> {
+    pub async fn collect(
+        self: &Arc<Self>,
+        from: Option<Cid>,
+        hosted: &[Cid],
+    ) -> Result<Collected, Unavailable> {
         let mut collected = Collected::default();
+        let end = tokio::time::Instant::now() + TIME_LIMIT;
         let peers = self.services.peers.with_url();
         let peers: Vec<_> =
             peers.into_iter().filter(|(peer, _)| from.is_none_or(|from| from == *peer)).collect();
@@ -68,8 +84,23 @@ impl Outbox {
         for (peer, url) in peers {
             let Ok(url) = url.parse::<PeerUrl>() else { continue };
             let peer = self.services.party(&peer).await?;
-            if let Err(why) = self.collect_from(&peer, &url, from.is_none(), &mut collected).await? {
-                collected.failed.push((peer.cid(), why));
+            let mut heard = false;
+            for own in std::iter::once(&self.services.node).chain(hosted) {
+                match self.collect_from(&peer, &url, *own, end, &mut collected).await? {
+                    Ok(()) => heard = true,
+                    // It does not know this one, but may know another who lives here.
+                    Err(Failed::Outsider) => {}
+                    Err(Failed::Other(why)) => {
+                        heard = true;
+                        collected.failed.push((peer.cid(), why));
+                        break;
+                    }
+                }
+            }
+            // A principal's node has no such route: whoever asks them all wants to hear of the others.
+            if !heard && from.is_some() {
+                let why = "it has no such route, or knows nobody who lives here";
+                collected.failed.push((peer.cid(), why.to_owned()));
             }
         }
         Ok(collected)
@@ -79,27 +110,33 @@ impl Outbox {
         &self,
         peer: &Known,
         url: &PeerUrl,
-        all_are_asked: bool,
+        own: Cid,
+        end: tokio::time::Instant,
         collected: &mut Collected,
-    ) -> Result<Result<(), String>, Unavailable> {
-        let from = self.services.party(&self.services.node).await?;
+    ) -> Result<Result<(), Failed>, Unavailable> {
+        let from = self.services.party(&own).await?;
         let mut after = None;
         for _ in 0..STEPS_MAX {
             let target = match after {
                 Some(after) => format!("/v1/fulfill/order/deliveries?after={after}"),
                 None => "/v1/fulfill/order/deliveries".to_owned(),
             };
-            let answer = match self.client.get(url, &target, &from, &peer.document).await {
+            let answer = self.client.get(url, &target, &from, &peer.document);
+            let Ok(answer) = tokio::time::timeout_at(end, answer).await else {
+                return Ok(Err(Failed::Other(
+                    "this takes too long: what is left comes with the next".to_owned(),
+                )));
+            };
+            let answer = match answer {
                 Ok(answer) => answer,
-                // A principal's node has no such route: whoever asks them all wants to hear of the others.
-                Err(PeerError::Unauthentic { status: 404, .. }) if all_are_asked => return Ok(Ok(())),
-                Err(error) => return Ok(Err(error.to_string())),
+                Err(PeerError::Unauthentic { status: 404, .. }) => return Ok(Err(Failed::Outsider)),
+                Err(error) => return Ok(Err(Failed::Other(error.to_string()))),
             };
             let document = peer.document.clone();
             let read = move || read(document, &answer.body);
             let page = match self.services.crypto.run(Priority::Interactive, read).await? {
                 Ok(page) => page,
-                Err(why) => return Ok(Err(why)),
+                Err(why) => return Ok(Err(Failed::Other(why))),
             };
             let next = match page {
                 Page::Last => return Ok(Ok(())),
@@ -109,13 +146,17 @@ impl Outbox {
                 }
                 Page::Step { next, arrival } => {
                     let caller = self.caller(format!("peer:{}", peer.cid()));
-                    match self.desk.take(*arrival, caller).await {
+                    match self.desk.take(None, *arrival, caller).await {
                         Ok(stands) => collected.taken.push(Fetched {
                             reference: stands.order.reference.clone(),
                             placed: stands.order.placed(),
                             stage: stands.order.stage,
                             sequence: stands.sequence,
                         }),
+                        // It is asked for again: what lies behind the cursor counts as taken.
+                        Err(error @ (OrderError::Unavailable(_) | OrderError::Unfinished { .. })) => {
+                            return Ok(Err(Failed::Other(error.to_string())));
+                        }
                         Err(error) => collected.failed.push((peer.cid(), error.to_string())),
                     }
                     next
@@ -123,7 +164,7 @@ impl Outbox {
             };
             // A cursor only goes forward: a peer cannot keep us here.
             if after.is_some_and(|after| next <= after) {
-                return Ok(Err("the peer's cursor does not go forward".to_owned()));
+                return Ok(Err(Failed::Other("the peer's cursor does not go forward".to_owned())));
             }
             after = Some(next);
         }

@@ -12,6 +12,8 @@ const FIRST_MS: u64 = 500;
 const LONGEST_MS: u64 = 60_000;
 /// A peer that is away is called this often at least: whoever heals a partition does not want to wait.
 const LONGEST_FOR_PEER_MS: u64 = 15_000;
+/// No call takes longer.
+const PROBE_MS: u64 = 25_000;
 
 /// What an order waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,12 +30,14 @@ pub struct Waiting {
 struct Pause {
     until_ms: u64,
     length_ms: u64,
+    /// One call is out to see whether the peer is back; the others wait for it.
+    probing: bool,
 }
 
 impl Pause {
     fn next(self, now_ms: u64, longest_ms: u64) -> Self {
         let length_ms = self.length_ms.saturating_mul(2).clamp(FIRST_MS, longest_ms);
-        Self { until_ms: now_ms.saturating_add(length_ms), length_ms }
+        Self { until_ms: now_ms.saturating_add(length_ms), length_ms, probing: false }
     }
 }
 
@@ -65,6 +69,14 @@ impl Pauses {
         self.peers.get(peer).is_none_or(|pause| pause.until_ms <= now_ms)
     }
 
+    /// A call goes out to a peer that failed before: until it comes back, no other does.
+    pub(super) fn peer_is_called(&mut self, peer: &Cid, now_ms: u64) {
+        if let Some(pause) = self.peers.get_mut(peer) {
+            pause.probing = true;
+            pause.until_ms = now_ms.saturating_add(PROBE_MS);
+        }
+    }
+
     /// The peer answers.
     pub(super) fn peer_answered(&mut self, peer: &Cid) {
         self.peers.remove(peer);
@@ -74,7 +86,7 @@ impl Pauses {
     pub(super) fn peer_failed(&mut self, peer: &Cid, now_ms: u64) {
         let pause = self.peers.get(peer).copied().unwrap_or_default();
         // Calls that failed together are one failure.
-        if pause.until_ms > now_ms {
+        if pause.until_ms > now_ms && !pause.probing {
             return;
         }
         self.peers.insert(*peer, pause.next(now_ms, LONGEST_FOR_PEER_MS));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use dta_events::order::Party;
 use dta_projections::{
     COUNT_KEY, History, HistoryRow, Identities, IdentityRow, OrderRow, Orders, PEER_PREFIX, PeerRow, Peers,
-    Projection, Rows, history_prefix, identity_key, identity_ordinal_key, lives_with_key, order_key,
-    order_ordinal_key, outstanding_key, placed_key, reference_key,
+    Projection, Rows, history_prefix, identity_key, identity_ordinal_key, order_key, order_ordinal_key,
+    outstanding_key, placed_key, reference_key,
 };
 use dta_protocol::Cid;
 use serde::de::DeserializeOwned;
@@ -32,17 +32,15 @@ pub struct Counts {
     pub identities: u64,
 }
 
-/// A step that a node has not got yet.
+/// A step that a party has not got yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ToFetch {
     /// The record since which it is outstanding.
     pub sequence: u64,
     /// The aggregate id of the order.
     pub order: [u8; 32],
-    /// For which party.
+    /// For which of its parties.
     pub to: Party,
-    /// Its identity.
-    pub party: Cid,
 }
 
 /// Reads of the read models; clones read the same. Each call blocks on the disk, none waits for the projector.
@@ -195,44 +193,27 @@ impl Queries {
         })
     }
 
-    /// What a node has not got yet, for itself and for those it answers for: at most `limit` steps, in the order of the
-    /// records since which they are outstanding, after one of these.
+    /// What a party has not got yet: at most `limit` steps, in the order of the records since which they are outstanding, after
+    /// one of these.
     pub fn outstanding(
         &self,
-        node: &Cid,
+        party: &Cid,
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<ToFetch>, ViewsError> {
-        let lodgers = lives_with_key(node, None);
-        let mut parties = vec![*node];
-        self.database.read(&Identities, |reader| {
-            for row in reader.scan(&lodgers) {
-                let (key, row) = row?;
-                if !key.starts_with(&lodgers) {
-                    break;
-                }
-                parties.push(reader.decode(&row)?);
-            }
-            Ok(())
-        })?;
         let Some(from) = after.map_or(Some(0), |after| after.checked_add(1)) else { return Ok(Vec::new()) };
-        let mut found = Vec::new();
+        let prefix = outstanding_key(party, None);
         self.database.read(&Orders, |reader| {
-            for party in parties {
-                let prefix = outstanding_key(&party, None);
-                for row in reader.scan(&outstanding_key(&party, Some(from))).take(limit) {
-                    let (key, row) = row?;
-                    let Some(sequence) = key.strip_prefix(prefix.as_slice()) else { break };
-                    let Ok(sequence) = sequence.try_into().map(u64::from_be_bytes) else { break };
-                    let (order, to) = reader.decode(&row)?;
-                    found.push(ToFetch { sequence, order, to, party });
-                }
+            let mut found = Vec::new();
+            for row in reader.scan(&outstanding_key(party, Some(from))).take(limit) {
+                let (key, row) = row?;
+                let sequence = key.strip_prefix(prefix.as_slice()).and_then(|rest| rest.try_into().ok());
+                let Some(sequence) = sequence.map(u64::from_be_bytes) else { break };
+                let (order, to) = reader.decode(&row)?;
+                found.push(ToFetch { sequence, order, to });
             }
-            Ok(())
-        })?;
-        found.sort_by_key(|step| step.sequence);
-        found.truncate(limit);
-        Ok(found)
+            Ok(found)
+        })
     }
 
     /// How many orders and identities there are.

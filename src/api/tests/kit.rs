@@ -36,7 +36,7 @@ use crate::home::Home;
 use crate::keystore::Protection;
 use crate::node::{OpenNode, initialise};
 use crate::ports::{Clock, OsEntropy};
-use crate::quota::Quota;
+use crate::quota::{Quota, Quotas};
 
 /// When the clock of a test begins: 2026-01-01T00:00:00Z.
 pub const START_MS: u64 = 1_767_225_600_000;
@@ -102,6 +102,7 @@ impl Node {
             incoming: Incoming::new(&*clock),
             clock: clock.clone(),
             refusals: Quota::new(1_000, 1),
+            peer_refusals: Quotas::new(1_000, 1),
             in_flight: Arc::new(tokio::sync::Semaphore::new(crate::actors::services::IN_FLIGHT as usize)),
             entropy: Mutex::new(Box::new(OsEntropy)),
             give_up_after_ms: 60_000,

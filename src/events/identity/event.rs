@@ -27,35 +27,11 @@ pub struct Known {
     pub secp256k1: [u8; 33],
     /// RFC 8032 public key.
     pub ed25519: [u8; 32],
-    /// A claim for each of its five public keys: no two identities share one.
+    /// A claim for each of its signing keys: no two identities share one. Not for the encapsulation key: that its holder has the
+    /// private half is not proved, so whoever claimed it could keep its owner out.
     pub key_claims: Vec<[u8; 32]>,
     /// The identity it takes over from.
     pub supersedes: Option<Cid>,
-    /// The identity whose log holds its statements, if that is another.
-    pub log: Option<Cid>,
-}
-
-/// Schema 1, which did not say whose log it is in.
-#[derive(Deserialize)]
-struct KnownV1 {
-    cid: Cid,
-    name: String,
-    issued_at_ms: u64,
-    #[serde(with = "stored::array")]
-    bls: [u8; 96],
-    kem: Vec<u8>,
-    #[serde(with = "stored::array")]
-    secp256k1: [u8; 33],
-    ed25519: [u8; 32],
-    key_claims: Vec<[u8; 32]>,
-    supersedes: Option<Cid>,
-}
-
-impl From<KnownV1> for Known {
-    fn from(old: KnownV1) -> Self {
-        let KnownV1 { cid, name, issued_at_ms, bls, kem, secp256k1, ed25519, key_claims, supersedes } = old;
-        Self { cid, name, issued_at_ms, bls, kem, secp256k1, ed25519, key_claims, supersedes, log: None }
-    }
 }
 
 impl Known {
@@ -65,7 +41,6 @@ impl Known {
         let key_claims = [
             claim("bls", &[&keys.bls]),
             claim("ml-dsa", &[keys.ml_dsa.as_slice()]),
-            claim("kem", &[keys.kem.as_slice()]),
             claim("secp256k1", &[&keys.secp256k1]),
             claim("ed25519", &[&keys.ed25519]),
         ];
@@ -79,7 +54,6 @@ impl Known {
             ed25519: keys.ed25519,
             key_claims: key_claims.to_vec(),
             supersedes: document.supersedes(),
-            log: document.log(),
         }
     }
 }
@@ -105,27 +79,23 @@ const CREATED: &str = "identity/created";
 const LEARNED: &str = "identity/learned";
 
 impl Event {
-    /// The stored form, schema 2.
+    /// The stored form, schema 1.
     pub fn to_stored(&self) -> Result<Stored, StoredError> {
         let (name, bytes) = match self {
             Event::Created { known, uuid } => (CREATED, codec::encode(&(known, uuid))?),
             Event::Learned { known } => (LEARNED, codec::encode(known)?),
         };
-        Ok(Stored { name: name.into(), schema: 2, bytes })
+        Ok(Stored { name: name.into(), schema: 1, bytes })
     }
 
     /// Reads a stored event; a name or schema newer than this code is refused.
     pub fn from_stored(stored: &Stored) -> Result<Self, StoredError> {
         match (stored.name.as_str(), stored.schema) {
             (CREATED, 1) => {
-                let (known, uuid): (KnownV1, _) = codec::decode(&stored.bytes)?;
-                Ok(Event::Created { known: known.into(), uuid })
-            }
-            (CREATED, 2) => {
                 let (known, uuid) = codec::decode(&stored.bytes)?;
                 Ok(Event::Created { known, uuid })
             }
-            (LEARNED, 2) => Ok(Event::Learned { known: codec::decode(&stored.bytes)? }),
+            (LEARNED, 1) => Ok(Event::Learned { known: codec::decode(&stored.bytes)? }),
             _ => Err(StoredError::unknown(stored)),
         }
     }

@@ -134,6 +134,20 @@ pub enum Rejection {
     /// A sealed body can be opened by others than those whom its kind prescribes.
     #[error("sealed: is not sealed to exactly those who are to read it")]
     OtherRecipients,
+    /// A redemption discloses other keys than those of the order's first two bodies.
+    #[error("keys: do not open the placed and the committed body")]
+    KeysInvalid,
+    /// A party's identity document is refused here.
+    #[error("identity {cid}: {why}")]
+    IdentityRefused {
+        /// Whose.
+        cid: Cid,
+        /// Why.
+        why: String,
+    },
+    /// Another order has released this sealed secret.
+    #[error("secret: its sealed block is another order's")]
+    SecretTaken,
     /// A block that the step needs did not come with it.
     #[error("block {0}: is needed and did not come with the step")]
     BlockMissing(Cid),
@@ -195,6 +209,9 @@ impl Rejection {
             Rejection::SignatureInvalid => "signature-invalid",
             Rejection::CannotOpen => "cannot-open",
             Rejection::OtherRecipients => "other-recipients",
+            Rejection::KeysInvalid => "keys-invalid",
+            Rejection::IdentityRefused { .. } => "identity-refused",
+            Rejection::SecretTaken => "secret-taken",
             Rejection::BlockMissing(_) => "block-missing",
             Rejection::NothingToDispute => "nothing-to-dispute",
             Rejection::WrongReference => "wrong-reference",

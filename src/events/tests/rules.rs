@@ -93,7 +93,6 @@ fn known(name: &str, keys: &[[u8; 32]]) -> Known {
         ed25519: [4; 32],
         key_claims: keys.to_vec(),
         supersedes: None,
-        log: None,
     }
 }
 

@@ -4,6 +4,7 @@ mod chance;
 mod fiduciary;
 mod forge;
 mod principal;
+mod review;
 mod server;
 mod stranger;
 

@@ -250,7 +250,6 @@ pub(crate) fn identity_event(n: u8) -> identity::Event {
         ed25519: [n; 32],
         key_claims: vec![[n; 32]],
         supersedes: None,
-        log: None,
     };
     if n.is_multiple_of(2) {
         identity::Event::Created { known, uuid: Some([n; 16]) }

@@ -109,7 +109,7 @@ fn what_is_stalled_is_resumed_and_what_is_not_is_left() {
         let resumed = given.at(NOW_MS + 9).when(&Command::Resume);
         resumed.then(&[Event::DeliveriesResumed { at_ms: NOW_MS + 9 }]);
         let order = resumed.order();
-        assert_eq!(order.next_due_ms(), Some(NOW_MS + 9));
+        assert_eq!(order.next_due_ms(), Some(0));
         assert_eq!(words(&order), ["beneficiary: order/released"]);
     }
     let done = given(BOB, &whole_order()).and(ended(Party::Principal, &received(), Ending::Delivered));
