@@ -5,6 +5,7 @@ mod kit;
 
 use std::collections::BTreeMap;
 
+use kit::leaks::Secrets;
 use kit::{Home, files, public_key_of, text};
 use serde_json::json;
 
@@ -257,37 +258,13 @@ fn no_secret_is_left_behind_in_any_file_or_log_line() {
         (0..4).map(|_| node.redeem(&node.place("").0, &me).is(200).str("secret")).collect();
     let log = node.log.clone();
     node.stop();
-    let words = home.must(&["identity", "seed", "export"]);
-    let mut needles: Vec<Vec<u8>> = vec![words.trim().as_bytes().to_vec()];
+    let mut unwanted = Secrets::default();
+    unwanted.words("words", &home.must(&["identity", "seed", "export"]));
     for secret in &secrets {
-        let raw = hex::decode(secret).unwrap();
-        needles.extend([secret.clone().into_bytes(), secret.to_uppercase().into_bytes()]);
-        // Base64 of the bytes at each of the three alignments, less the ends that neighbours change.
-        needles.extend((0..3).map(|skip| base64(&raw[skip..]).as_bytes()[..36].to_vec()));
-        // As a text of decimal numbers, as a Debug of the bytes would be.
-        needles.push(format!("{:?}", &raw[..8]).trim_end_matches(']').as_bytes().to_vec());
-        needles.push(raw);
+        unwanted.bytes("secret", &hex::decode(secret).unwrap());
     }
-    let mut searched = 0;
-    for path in files(&home.path()).into_iter().chain([log]) {
-        let bytes = std::fs::read(&path).unwrap();
-        searched += bytes.len();
-        for needle in &needles {
-            let found = bytes.windows(needle.len()).any(|window| window == needle.as_slice());
-            assert!(!found, "{} in {}", text(needle), path.display());
-        }
-    }
-    assert!(searched > 100_000, "the search has something to search");
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    bytes
-        .chunks(3)
-        .flat_map(|chunk| {
-            let group =
-                chunk.iter().chain([&0, &0]).take(3).fold(0u32, |group, byte| group << 8 | u32::from(*byte));
-            (0..4).map(move |i| ALPHABET[(group >> (18 - 6 * i)) as usize & 63] as char)
-        })
-        .collect()
+    let search = unwanted.search();
+    let left: Vec<_> = files(&home.path()).into_iter().chain([log]).collect();
+    assert!(search.finds_nothing_in(&left) > 100_000, "the search has something to search");
+    search.finds_each_planted_in(&home.path().join("seeds/seeds.dta"));
 }

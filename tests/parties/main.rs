@@ -5,6 +5,8 @@ mod away;
 mod ends;
 #[path = "../kit/mod.rs"]
 mod kit;
+mod known;
+mod leaks;
 mod mallory;
 mod partition;
 mod types;

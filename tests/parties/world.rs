@@ -49,6 +49,11 @@ impl Party {
         self.node = Some(node);
     }
 
+    pub fn stop(&mut self) {
+        *self.address.lock().unwrap() = None;
+        self.node.take().unwrap().stop();
+    }
+
     pub fn kill(&mut self) {
         *self.address.lock().unwrap() = None;
         self.node.take().unwrap().kill();
@@ -136,6 +141,11 @@ impl World {
         for party in [&mut alice, &mut bob, &mut carol] {
             party.start();
         }
+        Self::of(alice, bob, carol, unaddressed)
+    }
+
+    /// Of parties whose nodes are up.
+    pub fn of(alice: Party, bob: Party, carol: Party, unaddressed: &[(&str, &str)]) -> Self {
         let mut wires = BTreeMap::new();
         for from in [&alice, &bob, &carol] {
             for to in [&alice, &bob, &carol].into_iter().filter(|to| to.name != from.name) {

@@ -1,0 +1,154 @@
+//! The secrets of a node that is down, read from its home with its own keys, as somebody would who has taken both.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dta_crypto::{ContentKey, IdentityKeys, OrderKey, Secret, SecretBytes, open_at_rest, purpose};
+use dta_events::Rules;
+use dta_protocol::body::{Plaintext, Released, SecretBody};
+use dta_protocol::sealed::{self, SealRequest};
+use dta_protocol::{Cid, Codec, Descriptor, Envelope, Kind, Role, Statement};
+use milagro_dta::actors::log::{LogReader, RocksLog, StoredBlock};
+use milagro_dta::home::Home;
+use milagro_dta::keystore::{Keystore, Protection};
+
+use crate::kit::leaks::Secrets;
+use crate::world::Party;
+
+/// What else is made of a node's seed (docs/protocol.md, section 3), and how its seeds in custody are sealed.
+const PURPOSES: [&str; 7] = ["bls", "ml-dsa", "kem", "secp256k1", "ed25519", "libp2p", "seed-store"];
+/// More than there are.
+const BLOCKS_MAX: usize = 10_000;
+
+/// A node's secrets, and the bodies that they open.
+pub struct Known {
+    name: &'static str,
+    words: String,
+    key_file: Vec<u8>,
+    seed: Secret<32>,
+    custody: Custody,
+    /// The content key of every sealed body that the node can open.
+    pub content_keys: BTreeMap<Cid, [u8; 32]>,
+    /// The released secrets that it can open, by the CID of the sealed body, with that.
+    pub released: BTreeMap<Cid, ([u8; 32], Vec<u8>)>,
+}
+
+/// What is under lock in `seeds.dta`.
+pub struct Custody {
+    kek: SecretBytes,
+    seeds: Vec<Secret<32>>,
+}
+
+impl Known {
+    pub fn by(party: &Party) -> Self {
+        let home = Home::new(party.home.path());
+        let seed = Keystore::open(&home.seed_file(), &Protection::KeyFile(home.key_file())).unwrap();
+        let node: Cid = party.cid.parse().unwrap();
+        let mut known = Self {
+            name: party.name,
+            words: party.home.must(&["identity", "seed", "export"]),
+            key_file: hex::decode(std::fs::read_to_string(home.key_file()).unwrap().trim()).unwrap(),
+            custody: Custody::read(&std::fs::read(home.seeds().join("seeds.dta")).unwrap(), &seed, &node),
+            seed,
+            content_keys: BTreeMap::new(),
+            released: BTreeMap::new(),
+        };
+        known.open_all(&RocksLog::open_read_only(&home.log(), Arc::new(Rules)).unwrap(), &node);
+        known
+    }
+
+    /// The seeds in custody here.
+    pub fn seeds(&self) -> usize {
+        self.custody.seeds.len()
+    }
+
+    pub fn tell(&self, secrets: &mut Secrets) {
+        let name = self.name;
+        secrets.words(&format!("{name}'s words"), &self.words);
+        secrets.bytes(&format!("{name}'s seed"), self.seed.expose());
+        secrets.bytes("seed.key", &self.key_file);
+        for purpose_of in PURPOSES {
+            secrets.bytes(&format!("{name}'s {purpose_of}"), purpose(&self.seed, purpose_of).expose());
+        }
+        secrets.bytes(&format!("{name}'s key encryption key"), self.custody.kek.expose());
+        for (number, seed) in self.custody.seeds.iter().enumerate() {
+            secrets.bytes(&format!("order seed {number} at {name}"), seed.expose());
+            let words = milagro_dta::keystore::words::to_words(seed);
+            let words = std::str::from_utf8(words.expose()).unwrap();
+            secrets.words(&format!("the words of order seed {number} at {name}"), words);
+        }
+        for (body, key) in &self.content_keys {
+            secrets.bytes(&format!("the content key of {body}, by {name}"), key);
+        }
+    }
+
+    fn open_all(&mut self, log: &dyn LogReader, node: &Cid) {
+        let keys = IdentityKeys::from_seed(&self.seed);
+        for (_, block) in log.published(None, BLOCKS_MAX).unwrap() {
+            let cid = Cid::from_bytes(block.cid()).unwrap();
+            if cid.codec() == Codec::Raw {
+                continue;
+            }
+            let envelope = Envelope::decode(block.bytes()).unwrap();
+            let statement = envelope.statement();
+            for descriptor in &statement.sealed {
+                let Some((_, plaintext)) = self.open(log, &keys, node, statement, descriptor) else {
+                    continue;
+                };
+                if statement.kind == Kind::Released && descriptor.role == Role::Parties {
+                    let secret = Released::decode(plaintext.expose()).unwrap().secret;
+                    if let Some((block, plaintext)) = self.open(log, &keys, node, statement, &secret) {
+                        let body = SecretBody::decode(plaintext.expose()).unwrap();
+                        self.released.insert(secret.cid, (*body.secret.expose(), block));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The block and what it says, if it is here and for this node.
+    fn open(
+        &mut self,
+        log: &dyn LogReader,
+        keys: &IdentityKeys,
+        node: &Cid,
+        statement: &Statement,
+        descriptor: &Descriptor,
+    ) -> Option<(Vec<u8>, SecretBytes)> {
+        let block = match log.block(&descriptor.cid.to_bytes()).unwrap()? {
+            StoredBlock::Published(block) => block.bytes().to_vec(),
+            StoredBlock::Held(block) => block.bytes().to_vec(),
+        };
+        let request = SealRequest::of(statement, descriptor.role).unwrap();
+        let (key, plaintext): (ContentKey, _) =
+            sealed::open(keys, node, &request, descriptor, &block).ok()?;
+        self.content_keys.insert(descriptor.cid, *key.expose());
+        Some((block, plaintext))
+    }
+}
+
+impl Custody {
+    /// A file of header (4,096 bytes) and slots (256 each), as `src/actors/seeds/soft` says.
+    fn read(file: &[u8], node_seed: &Secret<32>, node: &Cid) -> Self {
+        let (header, slots) = file.split_at(4096);
+        let (store_id, kek_id) = (&header[12..28], &header[28..44]);
+        let node = node.to_bytes();
+        let domain = b"milagro-dta/v1/seed-store\0";
+        let open = |key: &Secret<32>, nonce: &[u8], aad: &[u8], sealed: &[u8]| {
+            open_at_rest(key, nonce.try_into().unwrap(), aad, sealed).unwrap()
+        };
+        let aad = [&domain[..], b"kek\0", &node, store_id, kek_id].concat();
+        let kek = open(&purpose(node_seed, "seed-store"), &header[44..56], &aad, &header[56..104]);
+        let key = Secret::from_bytes(kek.expose().try_into().unwrap());
+        let used = slots.chunks_exact(256).filter(|slot| slot[0] == 2);
+        let seeds = used.map(|slot| {
+            let (placed, commitment) = (&slot[1..37], &slot[37..102]);
+            let aad = [&domain[..], b"order\0", &node, placed, kek_id, commitment].concat();
+            let seed = open(&key, &slot[102..114], &aad, &slot[114..162]);
+            let seed = Secret::from_bytes(seed.expose().try_into().unwrap());
+            assert_eq!(OrderKey::from_seed(&seed).commitment(), commitment, "it is the seed of that order");
+            seed
+        });
+        Self { seeds: seeds.collect(), kek }
+    }
+}
