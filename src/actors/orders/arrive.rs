@@ -155,7 +155,11 @@ impl Course<'_> {
         } else if known {
             all.into_iter().flatten().collect()
         } else if order.hosts(Party::Fiduciary) {
-            root.signer.filter(|signer| all.contains(&Some(*signer))).into_iter().collect()
+            match root.signer.filter(|signer| all.contains(&Some(*signer))) {
+                Some(signer) => vec![signer],
+                // Nobody's step: refused by the rules, and so recorded.
+                None => all.into_iter().flatten().collect(),
+            }
         } else {
             order.party(Party::Fiduciary).into_iter().collect()
         };

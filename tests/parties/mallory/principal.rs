@@ -241,7 +241,7 @@ fn an_order_that_breaks_a_rule_is_refused_and_leaves_no_seed() {
     let early = About { issued_at_ms: now_ms() + 400_000, ..About::new_order(&new_reference()) };
     let body = placed(&early.reference, bobs, None);
     let ahead = mallory.step(&early, &body, &ours);
-    mallory.post(&scene.bob, ORDER, ahead.cid(), &ahead.blocks()).refuses(422, "issued-in-future");
+    mallory.post(&scene.bob, ORDER, ahead.cid(), &ahead.blocks()).refuses(503, "issued-in-future");
     let whole = sealed_to(&ours, &as_it_is);
     let without_body = &whole.blocks()[..1];
     mallory.post(&scene.bob, ORDER, whole.cid(), without_body).refuses(422, "block-missing");

@@ -174,7 +174,7 @@ fn a_beneficiary_gets_its_secret_whatever_the_principal_says_to_it_alone() {
     scene.bob.until("it is brought, or given up", |bob| {
         bob.state(&order) == "Received" || waiting(bob, &order).iter().any(|waits| waits["stalled"] == true)
     });
-    assert_eq!(waiting(&scene.bob, &order), Vec::<serde_json::Value>::new());
+    assert!(waiting(&scene.bob, &order).iter().all(|waits| waits["to"] != "beneficiary"));
     assert_eq!(scene.bob.caught_up().state(&order), "Received");
 }
 
@@ -402,7 +402,7 @@ fn a_peer_that_is_away_is_called_by_one_order_at_a_time() {
         for stream in listener.incoming() {
             let (now, peak) = (now.clone(), peak.clone());
             // The first calls are those of the commands themselves.
-            let of_timers = count.fetch_add(1, Ordering::SeqCst) >= 40;
+            let of_timers = count.fetch_add(1, Ordering::SeqCst) >= 20;
             let open = now.fetch_add(1, Ordering::SeqCst) + 1;
             if of_timers {
                 peak.fetch_max(open, Ordering::SeqCst);
@@ -421,7 +421,7 @@ fn a_peer_that_is_away_is_called_by_one_order_at_a_time() {
     for _ in 0..20 {
         alice.post("/v1/order", &json!({})).is(202);
     }
-    alice.until("the timers call", |_| calls.load(Ordering::SeqCst) > 60);
+    alice.until("the timers call", |_| calls.load(Ordering::SeqCst) > 21);
     assert_eq!(most.load(Ordering::SeqCst), 1);
 }
 
