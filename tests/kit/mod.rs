@@ -253,9 +253,14 @@ impl Node {
         let began = std::time::Instant::now();
         while !holds(self) {
             assert!(began.elapsed().as_secs() < 60, "{what}: not within a minute");
-            std::thread::yield_now();
+            pause();
         }
     }
+}
+
+/// Between two looks at a node: a loop without it would take the cores from those who work.
+pub fn pause() {
+    std::thread::park_timeout(std::time::Duration::from_millis(10));
 }
 
 /// The uncompressed public key of a secret, in hex.

@@ -49,6 +49,20 @@ fn a_cancelled_order_is_closed_at_both() {
 }
 
 #[test]
+fn what_was_answered_is_what_is_read() {
+    let world = World::new();
+    for _ in 0..3 {
+        let (reference, _) = world.alice.place("");
+        assert_eq!(world.alice.state(&reference), "Committed");
+        assert_eq!(cancel(&world.alice, &reference).is(200).str("state"), "Closed");
+        assert_eq!(world.alice.state(&reference), "Closed");
+        let (reference, _) = world.alice.place("");
+        world.alice.redeem(&reference, &world.carol.cid).is(200);
+        assert!(["Released", "Received"].contains(&world.alice.state(&reference).as_str()));
+    }
+}
+
+#[test]
 fn a_cancellation_that_races_a_redemption_loses_or_wins() {
     let world = World::new();
     let carol = &world.carol.cid;

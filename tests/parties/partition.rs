@@ -24,17 +24,15 @@ fn through_it(mode: Mode) {
         world.ends(&order, &world.carol, &WHOLE);
         orders += 1;
     }
-    for early in [carol.as_str(), ""] {
-        for (from, to) in REDEEMING {
-            let Placed { reference, order, commitment } = world.place(early, &json!({}));
-            world.wire(from, to).set(mode);
-            world.alice.redeem(&reference, carol);
-            world.until(|| (world.wire(from, to).lost() < 1).then(|| format!("nothing goes {from} to {to}")));
-            world.heal();
-            world.ends(&order, &world.carol, &WHOLE);
-            world.only_gives(&world.carol, &order, carol, &commitment);
-            orders += 1;
-        }
+    for ((from, to), early) in REDEEMING.into_iter().zip([carol.as_str(), ""].into_iter().cycle()) {
+        let Placed { reference, order, commitment } = world.place(early, &json!({}));
+        world.wire(from, to).set(mode);
+        world.alice.redeem(&reference, carol);
+        world.until(|| (world.wire(from, to).lost() < 1).then(|| format!("nothing goes {from} to {to}")));
+        world.heal();
+        world.ends(&order, &world.carol, &WHOLE);
+        world.only_gives(&world.carol, &order, carol, &commitment);
+        orders += 1;
     }
     assert_eq!(seeds(&world.bob), orders);
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use dta_protocol::{Cid, Envelope, Kind, car};
 use serde_json::{Value, json};
 
-use crate::kit::{Home, Node, public_key_of};
+use crate::kit::{Home, Node, pause, public_key_of};
 use crate::wire::{Address, Mode, Wire};
 
 /// How long a test waits for what nodes must reach of themselves.
@@ -179,7 +179,7 @@ impl World {
                 }
                 panic!("after {PATIENCE:?} {what}");
             }
-            std::thread::yield_now();
+            pause();
         }
     }
 

@@ -137,7 +137,7 @@ impl Course<'_> {
         self.run(&command, Private::default(), Cause::Asked).await
     }
 
-    /// Only a party of the order is heard: by the fiduciary each about its own steps, so that nobody brings another's again;
+    /// Only a party of the order is heard: by the fiduciary each about its own new steps, so that nobody brings another's again;
     /// by the others the fiduciary. Of a new order, its principal by the fiduciary and its fiduciary, with the release, by
     /// the beneficiary, if the operator trusts them.
     async fn admit(&self, arrival: &Arrival, believer: &mut Believer<'_>) -> Result<(), OrderError> {
@@ -145,24 +145,26 @@ impl Course<'_> {
         let (Some(first), Some(root)) = (arrival.steps.first(), arrival.root()) else {
             return Err(OrderError::Outsider);
         };
-        let root = root.statement();
-        let speaker = if order.placed().is_some() {
-            match order.party(Party::Fiduciary) {
-                Some(_) if order.hosts(Party::Fiduciary) => {
-                    let party = |party| order.party(party) == root.signer;
-                    root.signer.filter(|_| party(Party::Principal) || party(Party::Beneficiary))
-                }
-                fiduciary => fiduciary,
-            }
-        } else {
-            let begins = first.statement().kind == Kind::Placed;
+        let known = order.steps.iter().chain(&order.pending).any(|accepted| accepted.step.cid == root.cid());
+        let (root, begins) = (root.statement(), first.statement().kind == Kind::Placed);
+        let all = [Party::Principal, Party::Fiduciary, Party::Beneficiary].map(|party| order.party(party));
+        let speakers: Vec<Cid> = if order.placed().is_none() {
             let trusted = self.services.trusts(&arrival.from.cid()).await?;
-            root.signer.filter(|_| begins && trusted && matches!(root.kind, Kind::Placed | Kind::Released))
+            let legal = begins && trusted && matches!(root.kind, Kind::Placed | Kind::Released);
+            root.signer.filter(|_| legal).into_iter().collect()
+        } else if known {
+            all.into_iter().flatten().collect()
+        } else if order.hosts(Party::Fiduciary) {
+            root.signer.filter(|signer| all.contains(&Some(*signer))).into_iter().collect()
+        } else {
+            order.party(Party::Fiduciary).into_iter().collect()
         };
-        match speaker {
-            Some(speaker) if believer.caller_is(&speaker).await? => Ok(()),
-            _ => Err(OrderError::Outsider),
+        for speaker in speakers {
+            if believer.caller_is(&speaker).await? {
+                return Ok(());
+            }
         }
+        Err(OrderError::Outsider)
     }
 
     async fn answer_to(&mut self, arrival: &Arrival) -> Result<Arrived, OrderError> {

@@ -59,7 +59,8 @@ impl<'a> Course<'a> {
         if slot.loaded.is_none() {
             let records = services.log.load(&id)?;
             let order = replay_order(&records)?;
-            slot.loaded = Some(Loaded { order, version: records.len() as u64 });
+            let newest = records.last().map(|record| record.sequence);
+            slot.loaded = Some(Loaded { order, version: records.len() as u64, newest });
         }
         Ok(Self {
             services,
@@ -239,7 +240,7 @@ impl<'a> Course<'a> {
         }
         let appended = self.written(answer)?;
         self.caller.request = None;
-        self.slot.loaded = Some(Loaded { order: next, version: appended });
+        self.slot.loaded = Some(Loaded { order: next, version: appended, newest: self.sequence });
         self.key = key.or(self.key.take());
         self.extension = extension.or(self.extension.take());
         Ok(())
@@ -285,6 +286,7 @@ impl<'a> Course<'a> {
             let version = self.written(services.writer.append(append).await)?;
             if let Some(loaded) = self.slot.loaded.as_mut() {
                 loaded.version = version;
+                loaded.newest = self.sequence;
             }
             if let Some(sequence) = self.sequence {
                 return Err(OrderError::Recorded { rejection, sequence });
@@ -310,6 +312,12 @@ impl<'a> Course<'a> {
                 Err(Unavailable::NotWritten(error).into())
             }
         }
+    }
+
+    /// The answer is of all that happened to the order, also by what another node answered meanwhile: its caller reads it.
+    pub(super) fn of_all_so_far(&mut self) -> Result<(), Unavailable> {
+        self.sequence = self.loaded()?.newest;
+        Ok(())
     }
 
     fn loaded(&self) -> Result<&Loaded, Unavailable> {

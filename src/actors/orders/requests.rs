@@ -31,6 +31,7 @@ impl Course<'_> {
             }
             other => other?,
         }
+        self.of_all_so_far()?;
         let order = self.order()?;
         if let Some(code) = &order.refused {
             return Err(Rejection::Refused(code.clone()).into());
@@ -80,7 +81,15 @@ impl Course<'_> {
     /// The answer to a redemption that was asked for before; nothing is asked for anew.
     pub(super) async fn redeemed_before(&mut self) -> Result<Redeemed, OrderError> {
         self.follow().await?;
-        self.redeemed().await
+        self.of_all_so_far()?;
+        let redeemed = self.redeemed().await;
+        match (redeemed, self.sequence) {
+            // What forbids it is in the log.
+            (Err(OrderError::Rejected(rejection)), Some(sequence)) => {
+                Err(OrderError::Recorded { rejection, sequence })
+            }
+            (redeemed, _) => redeemed,
+        }
     }
 
     async fn redeemed(&mut self) -> Result<Redeemed, OrderError> {
@@ -151,6 +160,7 @@ impl Course<'_> {
     /// Does what is due.
     pub(super) async fn attend(&mut self) -> Result<Stands, OrderError> {
         self.follow().await?;
+        self.of_all_so_far()?;
         self.stands()
     }
 

@@ -14,4 +14,6 @@ pub(super) struct Loaded {
     pub(super) order: Order,
     /// How many records it has, refusals included.
     pub(super) version: u64,
+    /// The newest of them.
+    pub(super) newest: Option<u64>,
 }
