@@ -107,7 +107,12 @@ impl Search {
         let (before, after) = bytes.split_at(bytes.len() / 2);
         for (name, secret) in &self.secrets {
             let planted = match secret {
-                Secret::Bytes(bytes) => (0..3).flat_map(|ahead| bytes_as_written(bytes, ahead)).collect(),
+                Secret::Bytes(bytes) => {
+                    let parts = bytes.chunks_exact(PART_BYTES);
+                    let written =
+                        parts.flat_map(|part| (0..3).flat_map(|ahead| bytes_as_written(part, ahead)));
+                    written.chain(torn(bytes)).collect()
+                }
                 Secret::Words(words) => words_as_written(words),
             };
             for plant in planted {
@@ -119,7 +124,7 @@ impl Search {
     }
 }
 
-/// A secret amid other bytes, as programs write them.
+/// Half a secret amid other bytes, as programs write them.
 fn bytes_as_written(secret: &[u8], ahead: usize) -> Vec<Vec<u8>> {
     let amid = [&b"\xa5\0'"[..ahead], secret, b"\0behind"].concat();
     let texts = [
@@ -132,9 +137,15 @@ fn bytes_as_written(secret: &[u8], ahead: usize) -> Vec<Vec<u8>> {
         amid.escape_ascii().to_string(),
         format!("{:?}", actix_web::web::Bytes::from(amid.clone())),
     ];
-    // Cut in two by a header of a file format, in either half, and in the middle.
-    let torn = [5, 16, 20].map(|at| [&secret[..at], b"\x01header", &secret[at..]].concat());
-    texts.map(String::into_bytes).into_iter().chain(torn).chain([amid]).collect()
+    texts.map(String::into_bytes).into_iter().chain([amid]).collect()
+}
+
+/// A secret cut in two by a header of a file format.
+fn torn(secret: &[u8]) -> [Vec<u8>; 3] {
+    [5, PART_BYTES, 20].map(|at| {
+        let (before, after) = secret.split_at(at.min(secret.len()));
+        [before, b"\x01header", after].concat()
+    })
 }
 
 fn words_as_written(words: &[String]) -> Vec<Vec<u8>> {
