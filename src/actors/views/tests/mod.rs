@@ -158,7 +158,7 @@ fn effect(act: Act, time_ms: u64) -> (Aggregate, Effect) {
     };
     let one = |n, facts| of(n, vec![appended(n, facts, false, time_ms)]);
     let requested = || F::RedemptionRequested { beneficiary: bob };
-    let released = || F::Released { beneficiary: bob, secret: cid("secret") };
+    let released = || F::Released { beneficiary: bob, secret: cid(&format!("secret {time_ms}")) };
     match act {
         Act::Initialised => {
             let first = Initialised { home: [1; 16], epoch: 0, identity: cid("fiona") };
