@@ -112,12 +112,18 @@ impl Home {
         let mut process = self.command(&all).stdout(Stdio::piped()).stderr(lines).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| {
-            panic!("the node did not start: {}", std::fs::read_to_string(&log).unwrap_or_default())
-        });
+        let url = line
+            .trim()
+            .strip_prefix("listening on ")
+            .unwrap_or_else(|| panic!("the node did not start: {}", lines_in(&log)));
         let client = Client::builder().timeout(std::time::Duration::from_secs(60)).build().unwrap();
         Node { url: url.to_owned(), process, client, log }
     }
+}
+
+/// What a node logged; nothing of a device, which may be read without end.
+fn lines_in(log: &Path) -> String {
+    if log.is_file() { std::fs::read_to_string(log).unwrap_or_default() } else { String::new() }
 }
 
 pub fn text(bytes: &[u8]) -> String {
@@ -184,8 +190,7 @@ impl Node {
         let killed = Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
         assert!(killed.success());
         let status = self.process.wait().unwrap();
-        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-        assert!(status.success(), "{status}: {log}");
+        assert!(status.success(), "{status}: {}", lines_in(&self.log));
     }
 
     pub fn get(&self, path: &str) -> Answer {
