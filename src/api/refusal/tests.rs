@@ -41,7 +41,7 @@ fn rejections_of_orders() {
         (R::Closed(ClosedCode::Expired), 410),
         (R::Refused("x".into()), 410),
         (R::RetentionEnded { until_ms: 1 }, 410),
-        (R::IssuedInFuture, 422),
+        (R::IssuedInFuture, 503),
         (R::IssuedBeforePrevious, 422),
         (R::ProofInvalid, 422),
         (R::WrongReference, 422),
