@@ -5,7 +5,7 @@ pub mod leaks;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use reqwest::blocking::{Client, Response};
 use serde_json::{Value, json};
@@ -28,8 +28,30 @@ impl Home {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
+    /// As [`Home::empty`], where syncs cost nothing.
+    pub fn in_memory() -> Self {
+        Self { folder: in_memory() }
+    }
+
+    /// A home of its own that holds what another did, with what lies beside that.
+    pub fn copied(from: &Path) -> Self {
+        Self::copied_without(from, "")
+    }
+
+    /// As [`Home::copied`], but for folders of this name.
+    pub fn copied_without(from: &Path, name: &str) -> Self {
+        let home = Self { folder: in_memory() };
+        copy_all_but(from, home.folder.path(), name);
+        home
+    }
+
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("home")
+    }
+
+    /// Where the home lies, and copies of its seeds beside it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
@@ -104,20 +126,59 @@ impl Home {
     }
 
     fn launch(&self, arguments: &[&str], log: &Path) -> Node {
+        self.try_launch(arguments, log, &[])
+            .unwrap_or_else(|(status, lines)| panic!("the node did not start: {status}: {lines}"))
+    }
+
+    /// A node that may not start: then how it ended and what it said.
+    pub fn try_start(&self, environment: &[(&str, &str)]) -> Result<Node, (ExitStatus, String)> {
+        self.try_launch(&[], &self.log(), environment)
+    }
+
+    fn try_launch(
+        &self,
+        arguments: &[&str],
+        log: &Path,
+        environment: &[(&str, &str)],
+    ) -> Result<Node, (ExitStatus, String)> {
         self.ipfs_anywhere();
         let mut all = vec!["daemon", "--listen", "127.0.0.1:0"];
         all.extend(arguments);
         let log = log.to_owned();
         let lines = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let mut process = self.command(&all).stdout(Stdio::piped()).stderr(lines).spawn().unwrap();
+        let mut command = self.command(&all);
+        command.envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(lines);
+        let mut process = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line
-            .trim()
-            .strip_prefix("listening on ")
-            .unwrap_or_else(|| panic!("the node did not start: {}", lines_in(&log)));
+        let Some(url) = line.trim().strip_prefix("listening on ") else {
+            return Err((process.wait().unwrap(), lines_in(&log)));
+        };
         let client = Client::builder().timeout(std::time::Duration::from_secs(60)).build().unwrap();
-        Node { url: url.to_owned(), process, client, log }
+        Ok(Node { url: url.to_owned(), process, client, log })
+    }
+}
+
+/// A folder that is not on a disk, if the machine has such.
+fn in_memory() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+/// Copies all below a folder into another, modes too.
+pub fn copy_tree(from: &Path, to: &Path) {
+    copy_all_but(from, to, "");
+}
+
+fn copy_all_but(from: &Path, to: &Path, name: &str) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        match from.is_dir() {
+            true if entry.file_name() == name => {}
+            true => copy_all_but(&from, &to, name),
+            false => _ = std::fs::copy(&from, &to).unwrap(),
+        }
     }
 }
 
@@ -183,6 +244,16 @@ impl Node {
     pub fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+
+    /// The process, for what only the system knows of it.
+    pub fn process(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits for it to end of itself.
+    pub fn ends(mut self) -> ExitStatus {
+        self.process.wait().unwrap()
     }
 
     /// SIGTERM; it must end in good order.
