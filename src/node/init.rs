@@ -18,6 +18,7 @@ use crate::actors::log::OpenError;
 use crate::actors::log::{Append, Block, BlockClass, EventLog, NotWritten, RocksLog, Uncertain};
 use crate::actors::seeds::{SeedError, SoftStore};
 use crate::config::{Config, TEMPLATE};
+use crate::crash_points::{CrashPoint, reached};
 use crate::home::{Home, HomeLock, LockError, make_private_folder};
 use crate::keystore::{Keystore, KeystoreError, Protection};
 use crate::node::open::{check_seed, entropy, whose};
@@ -127,6 +128,7 @@ pub fn initialise(
     if !imported {
         Keystore::create(&home.seed_file(), &Secret::random(&mut OsEntropy), &protection, &mut OsEntropy)?;
     }
+    reached(CrashPoint::InitSeedSealed);
     let seed = Keystore::open(&home.seed_file(), &protection)?;
     // Built beside its place and renamed there last: a home has a whole log or none, and the log is what makes it a node.
     // What an interrupted try has built is taken up: custody may be bound to its identity already.
@@ -146,16 +148,20 @@ pub fn initialise(
             begin(&building, &seed, name, clock.wall_ms())?
         }
     };
+    reached(CrashPoint::InitLogBuilt);
     let node = identity.to_bytes();
     if seeds_file.exists() {
         SoftStore::open(&home.root, &copies, &seed, &node)?;
     } else {
         SoftStore::create(&home.root, &copies, &seed, &node, &mut OsEntropy)?;
     }
+    reached(CrashPoint::InitCustodyMade);
     if !home.config().exists() {
         std::fs::write(home.config(), TEMPLATE).map_err(io_at(&home.config()))?;
     }
+    reached(CrashPoint::InitBeforeRename);
     std::fs::rename(&building, home.log()).map_err(io_at(&building))?;
+    reached(CrashPoint::InitRenamed);
     std::fs::File::open(&home.root).and_then(|folder| folder.sync_all()).map_err(io_at(&home.root))?;
     Ok(Initialised { identity, imported })
 }

@@ -15,6 +15,7 @@ mod verdict;
 mod tests;
 
 use super::{CidBytes, SeedError, SeedListed, SeedStatus, SeedStore};
+use crate::crash_points::{CrashPoint, reached};
 use crate::keystore::files;
 use book::{Book, Known};
 use copies::CopyFile;
@@ -63,6 +64,7 @@ impl SoftStore {
         // Home last: a store whose making was interrupted does not look like one.
         for folder in folders.iter().rev() {
             create_copy(folder, &vault, GROW_SLOTS)?;
+            reached(CrashPoint::SeedFileMade);
         }
         let mut store = Self { vault, set: CopySet::attach(folders), book: Book::default(), stale: true };
         store.load()?;
@@ -215,6 +217,7 @@ impl SeedStore for SoftStore {
         }
         let mut batch = Vec::with_capacity(orders.len());
         let answers: Vec<_> = orders.iter().map(|placed| self.make(placed, entropy, &mut batch)).collect();
+        reached(CrashPoint::SeedMade);
         // A repair on the way, or growth, may have set a copy aside: then nothing is answered either.
         match self.need_every_copy().and_then(|()| self.set.write(&batch)) {
             Ok(()) => answers,
