@@ -138,7 +138,10 @@ pub fn initialise(
         move |source| InitError::Io { path, source }
     };
     let seeds_file = home.seeds().join("seeds.dta");
-    let identity = match begun(&building, &seed) {
+    let begun = begun(&building, &seed);
+    // Of another try or another node's, a copy without an interrupted try is refused below: nothing is overwritten.
+    let custody_begun = begun.is_some() && SoftStore::is_in(&copies);
+    let identity = match begun {
         Some(identity) => identity,
         None if seeds_file.exists() => return Err(InitError::SeedsWithoutLog(home.root.clone())),
         None => {
@@ -152,6 +155,8 @@ pub fn initialise(
     let node = identity.to_bytes();
     if seeds_file.exists() {
         SoftStore::open(&home.root, &copies, &seed, &node)?;
+    } else if custody_begun {
+        SoftStore::finish(&home.root, &copies, &seed, &node)?;
     } else {
         SoftStore::create(&home.root, &copies, &seed, &node, &mut OsEntropy)?;
     }

@@ -71,6 +71,31 @@ impl SoftStore {
         Ok(store)
     }
 
+    /// Finishes what an interrupted [`SoftStore::create`] began: what is there is of this node and stays as it is, and the
+    /// copies that are missing are made like it, home last.
+    /// Errors: `Locked` if what is there is another node's; `Conflict` if nothing is there; as `create` and `open`.
+    pub fn finish(
+        home: &Path,
+        copies: &[PathBuf],
+        node_seed: &Secret<32>,
+        node: &CidBytes,
+    ) -> Result<Self, SeedError> {
+        let (made, missing): (Vec<_>, Vec<_>) =
+            folders(home, copies).into_iter().partition(|folder| copies::path_in(folder).exists());
+        let vault = Vault::unlock(CopySet::attach(made).header()?, node_seed, node)?;
+        let own = home.join("seeds");
+        files::private_folder(&own).map_err(|error| SeedError::io(&own, error))?;
+        for folder in missing.iter().rev() {
+            create_copy(folder, &vault, GROW_SLOTS)?;
+        }
+        Self::open(home, copies, node_seed, node)
+    }
+
+    /// Whether a copy of a store is in one of these folders.
+    pub fn is_in(folders: &[PathBuf]) -> bool {
+        folders.iter().any(|folder| copies::path_in(folder).exists())
+    }
+
     /// Opens a store and repairs each copy from the others. A missing copy does not prevent it.
     /// Errors: `CopyMissing` (all are), `Locked`, `Conflict` (a copy is of another store), `Unreadable`, `Io`.
     pub fn open(
