@@ -26,7 +26,7 @@ pub fn ended(stage: &Stage, cast: &Cast, told: &Told) {
         party.caught_up();
         let all = party.get("/v1/order").is(200).body["orderReference"].clone();
         assert_eq!(all.as_array().map(Vec::len), Some(1), "{}: {all}", party.name);
-        assert_eq!(kinds(&party.steps(&told.order)), WHOLE, "{}", party.name);
+        assert_eq!(steps(party, &told.order), WHOLE, "{}", party.name);
         chains.push(chain(party, &told.order));
         let kept = u64::from(keeps_keys(party));
         assert_eq!(seeds(party), kept, "{}", party.name);
@@ -56,8 +56,12 @@ fn keeps_keys(party: &Party) -> bool {
     matches!(party.name, "bob" | "multi")
 }
 
-fn kinds(steps: &[String]) -> Vec<Kind> {
-    steps.iter().map(|step| step.parse().unwrap_or_else(|_| panic!("{steps:?}"))).collect()
+/// The steps in an order's history. Nothing was refused; that something was delivered stands there, too.
+fn steps(party: &Party, order: &str) -> Vec<Kind> {
+    let history = party.get(&format!("/v1/order/{order}/history")).is(200).body["history"].clone();
+    let entries = history.as_array().unwrap();
+    assert!(entries.iter().all(|entry| entry["refused"].is_null()), "{}: {history}", party.name);
+    entries.iter().filter_map(|entry| entry["step"].as_str()).map(|step| step.parse().unwrap()).collect()
 }
 
 /// How many slots of a seed file hold a seed; none if there is no such copy.
