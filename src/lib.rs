@@ -15,6 +15,7 @@ pub mod backoff;
 pub mod cli;
 pub mod config;
 pub mod contain;
+pub mod crash_points;
 pub mod harden;
 pub mod home;
 pub mod keystore;

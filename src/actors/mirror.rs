@@ -19,6 +19,7 @@ use tokio::time::{sleep, timeout};
 use super::ipfs::{BlockExchange, ExchangeError};
 use super::log::{LogReader, PublishedAt, PublishedBlock, ReadError};
 use crate::backoff::Backoff;
+use crate::crash_points::{CrashPoint, reached};
 use crate::ports::Clock;
 use position::Position;
 
@@ -253,7 +254,9 @@ impl Copier {
     async fn copy(&mut self, batch: Vec<(PublishedAt, PublishedBlock)>) -> Result<(), Failure> {
         for (at, block) in batch {
             let cid = *block.cid();
+            reached(CrashPoint::MirrorBeforePut);
             self.parts.exchange.put(block).await?;
+            reached(CrashPoint::MirrorPut);
             self.after = Some(Position { at, cid });
         }
         Ok(())
@@ -264,6 +267,7 @@ impl Copier {
         let (Some(after), true) = (self.after, self.after != self.noted) else { return Ok(()) };
         let path = self.parts.position.clone();
         blocking(move || position::write(&path, &after)).await?.map_err(Failure::Position)?;
+        reached(CrashPoint::MirrorNoted);
         self.noted = Some(after);
         self.progress(after.at.sequence, false);
         Ok(())

@@ -20,6 +20,7 @@ use super::peers::{PeerClient, PeerError, PeerUrl};
 use super::services::{Caller, Services};
 use super::unavailable::Unavailable;
 use crate::contain::contain;
+use crate::crash_points::{CrashPoint, reached};
 
 pub use collect::{Collected, Fetched};
 use pauses::Pauses;
@@ -190,12 +191,16 @@ impl Outbox {
             return Ok(Call::End(Brought::Waiting));
         }
         self.pauses().peer_is_called(&to.cid(), self.services.clock.monotonic_ms());
+        reached(CrashPoint::OutboxSending);
         let answer = self.call(&url, &parcel, &to).await?;
+        reached(CrashPoint::OutboxAnswered);
         let by_peer = self.caller(format!("peer:{}", to.cid()));
         match answer {
             Ok(body) => {
                 self.pauses().peer_answered(&to.cid());
-                self.take(order, parcel, &to, body, by_peer).await
+                let call = self.take(order, parcel, &to, body, by_peer).await;
+                reached(CrashPoint::OutboxTaken);
+                call
             }
             Err(error) if error.is_retryable() => {
                 let call = self.not_now(order, &parcel, error.to_string(), by_timer).await;

@@ -17,6 +17,7 @@ use crate::actors::orders::{Arrival, OrderError};
 use crate::actors::services::Caller;
 use crate::actors::unavailable::Unavailable;
 use crate::actors::views::ToFetch;
+use crate::crash_points::{CrashPoint, reached};
 
 /// What a principal was told is marked so when it fetches on; this many of such steps at once.
 const TOLD_MAX: usize = 64;
@@ -52,8 +53,13 @@ async fn steps(app: &App, mut call: PeerCall, kinds: &[Kind]) -> HttpResponse {
         return call
             .refuse(ApiError::invalid("other-route", "body: its root is of a kind that has another route"));
     }
+    reached(CrashPoint::PeerCallReceived);
     match app.desk.arrive(arrival, caller_of(app, &call)).await {
-        Ok(arrived) => call.answer(StatusCode::OK, arrived.car),
+        Ok(arrived) => {
+            let answer = call.answer(StatusCode::OK, arrived.car);
+            reached(CrashPoint::PeerCallAnswering);
+            answer
+        }
         Err(OrderError::Outsider) => nothing_here(),
         // The steps are taken; what follows from them is not done yet. That is no refusal, whatever it is.
         Err(error @ OrderError::Unfinished { .. }) => {
@@ -72,7 +78,11 @@ pub(super) async fn deliveries(app: web::Data<App>, request: HttpRequest, call: 
         Err(error) => return call.refuse(error),
     };
     match fetch(&app, &call, after).await {
-        Ok(car) => call.answer(StatusCode::OK, car),
+        Ok(car) => {
+            let answer = call.answer(StatusCode::OK, car);
+            reached(CrashPoint::DeliveriesAnswering);
+            answer
+        }
         Err(error) => call.refuse(error),
     }
 }

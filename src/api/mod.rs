@@ -46,6 +46,7 @@ use crate::actors::projector::ProjectorHandle;
 use crate::actors::services::Services;
 use crate::actors::views::{Queries, ViewsError};
 use crate::config::NodeType;
+use crate::crash_points::{CrashPoint, reached};
 use crate::node::PublishingHandle;
 
 pub use error::ApiError;
@@ -112,6 +113,7 @@ impl App {
             self.wait_for(sequence).await;
             answer.insert_header((error::SEQUENCE, sequence.to_string()));
         }
+        reached(CrashPoint::CommandAnswering);
         answer
     }
 

@@ -16,6 +16,7 @@ use super::error::ApiError;
 use super::json::Fields;
 use crate::actors::services::Caller;
 use crate::contain::contain;
+use crate::crash_points::{CrashPoint, reached};
 
 /// Bytes of a JSON body.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -59,7 +60,9 @@ impl FromRequest for Posted {
             is_json(request.headers())?;
             let body = read(payload, request.headers(), BODY_BYTES_MAX).await?;
             let caller = caller_of(&request, &body)?;
-            Ok(Self { fields: contain(|| Fields::read(&body)).map_err(ApiError::internal)??, caller })
+            let fields = contain(|| Fields::read(&body)).map_err(ApiError::internal)??;
+            reached(CrashPoint::CommandReceived);
+            Ok(Self { fields, caller })
         })
     }
 }

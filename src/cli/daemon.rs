@@ -12,6 +12,7 @@ use super::say;
 use super::unlock::protection;
 use crate::config::{self, Config, LogFormat};
 use crate::contain::abort_on_panic;
+use crate::crash_points::{CrashPoint, reached};
 use crate::home::Home;
 use crate::node::{OpenNode, Running, VERSION};
 
@@ -39,6 +40,7 @@ pub fn run(home: Home, command: &DaemonCommand) -> anyhow::Result<()> {
         protection(config, &keystore_of, keystore, command.passphrase_file.as_deref())
     })?;
     tracing::info!(node = %node.identity, version = VERSION, home = %node.home.root.display(), "starting");
+    reached(CrashPoint::StartOpened);
     let system = actix::System::new();
     let lock = system.block_on(async {
         let mut running = Running::start(node, command.listen)?;
@@ -46,6 +48,7 @@ pub fn run(home: Home, command: &DaemonCommand) -> anyhow::Result<()> {
         if let Some(address) = running.peer_address {
             tracing::info!(%address, "listening for other nodes");
         }
+        reached(CrashPoint::StartServing);
         // The one line that scripts wait for; a node that nobody listens to serves all the same.
         let _ = say(format_args!("listening on http://{}", running.address));
         running.serve().await.context("serving")

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::crash_points::{CrashPoint, reached};
+
 /// Makes a new file of mode 0600 that is either complete and synced or not there; an existing one is an
 /// `AlreadyExists` error and stays as it is. Two writers of one path at once are excluded by the home's lock.
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -24,7 +26,9 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
+    reached(CrashPoint::FileWritten);
     fs::rename(&temporary, path)?;
+    reached(CrashPoint::FileRenamed);
     sync_folder_of(path)
 }
 

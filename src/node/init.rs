@@ -18,6 +18,7 @@ use crate::actors::log::OpenError;
 use crate::actors::log::{Append, Block, BlockClass, EventLog, NotWritten, RocksLog, Uncertain};
 use crate::actors::seeds::{SeedError, SoftStore};
 use crate::config::{Config, TEMPLATE};
+use crate::crash_points::{CrashPoint, reached};
 use crate::home::{Home, HomeLock, LockError, make_private_folder};
 use crate::keystore::{Keystore, KeystoreError, Protection};
 use crate::node::open::{check_seed, entropy, whose};
@@ -127,6 +128,7 @@ pub fn initialise(
     if !imported {
         Keystore::create(&home.seed_file(), &Secret::random(&mut OsEntropy), &protection, &mut OsEntropy)?;
     }
+    reached(CrashPoint::InitSeedSealed);
     let seed = Keystore::open(&home.seed_file(), &protection)?;
     // Built beside its place and renamed there last: a home has a whole log or none, and the log is what makes it a node.
     // What an interrupted try has built is taken up: custody may be bound to its identity already.
@@ -136,7 +138,10 @@ pub fn initialise(
         move |source| InitError::Io { path, source }
     };
     let seeds_file = home.seeds().join("seeds.dta");
-    let identity = match begun(&building, &seed) {
+    let begun = begun(&building, &seed);
+    // Of another try or another node's, a copy without an interrupted try is refused below: nothing is overwritten.
+    let custody_begun = begun.is_some() && SoftStore::is_in(&copies);
+    let identity = match begun {
         Some(identity) => identity,
         None if seeds_file.exists() => return Err(InitError::SeedsWithoutLog(home.root.clone())),
         None => {
@@ -146,16 +151,22 @@ pub fn initialise(
             begin(&building, &config, &seed, name, clock.wall_ms())?
         }
     };
+    reached(CrashPoint::InitLogBuilt);
     let node = identity.to_bytes();
     if seeds_file.exists() {
         SoftStore::open(&home.root, &copies, &seed, &node)?;
+    } else if custody_begun {
+        SoftStore::finish(&home.root, &copies, &seed, &node)?;
     } else {
         SoftStore::create(&home.root, &copies, &seed, &node, &mut OsEntropy)?;
     }
+    reached(CrashPoint::InitCustodyMade);
     if !home.config().exists() {
         std::fs::write(home.config(), TEMPLATE).map_err(io_at(&home.config()))?;
     }
+    reached(CrashPoint::InitBeforeRename);
     std::fs::rename(&building, home.log()).map_err(io_at(&building))?;
+    reached(CrashPoint::InitRenamed);
     std::fs::File::open(&home.root).and_then(|folder| folder.sync_all()).map_err(io_at(&home.root))?;
     Ok(Initialised { identity, imported })
 }

@@ -32,6 +32,7 @@ use crate::actors::timers;
 use crate::actors::unavailable::Unavailable;
 use crate::api::{self, App, HttpSettings, Surface};
 use crate::config::Trust;
+use crate::crash_points::{CrashPoint, reached};
 use crate::home::HomeLock;
 use crate::ports::{Clock, OsEntropy, SystemClock};
 use crate::quota::{Quota, Quotas};
@@ -284,12 +285,14 @@ impl Running {
             // It panics only where the process aborts.
             let _ = arbiter.join();
         }
+        reached(CrashPoint::StopDrained);
         if let Some(publishing) = publishing {
             publishing.stop().await;
         }
         network.stop();
         projector.stop();
         services.seeds.stop();
+        reached(CrashPoint::StopClosed);
         writer.stop();
         if tokio::time::timeout(DRAIN, alone(&services)).await.is_err() {
             tracing::warn!("something still works with the node; the log may not close in order");

@@ -48,17 +48,14 @@ impl Disk {
 
     /// Starts a node on it; each sync of its log takes this long at least.
     pub fn try_start(&self, home: &Home, delay_us: u32) -> Result<Node, String> {
-        let [gate, syncs, full, left] =
-            ["gate", "syncs", "full", "left"].map(|name| self.file(name).to_str().unwrap().to_owned());
-        let delay = delay_us.to_string();
         let environment = [
-            ("LD_PRELOAD", library().to_str().unwrap()),
-            ("DISK_ROOT", &self.root),
-            ("DISK_GATE", &gate),
-            ("DISK_SYNCS", &syncs),
-            ("DISK_DELAY", &delay),
-            ("DISK_FULL", &full),
-            ("DISK_LEFT", &left),
+            ("LD_PRELOAD", library().as_os_str().to_owned()),
+            ("DISK_ROOT", self.root.as_str().into()),
+            ("DISK_GATE", self.file("gate").into()),
+            ("DISK_SYNCS", self.file("syncs").into()),
+            ("DISK_DELAY", delay_us.to_string().into()),
+            ("DISK_FULL", self.file("full").into()),
+            ("DISK_LEFT", self.file("left").into()),
         ];
         home.try_start(&environment).map_err(|(status, said)| format!("{status}: {said}"))
     }

@@ -5,7 +5,7 @@ pub mod leaks;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 use reqwest::blocking::{Client, Response};
 use serde_json::{Value, json};
@@ -126,33 +126,62 @@ impl Home {
     }
 
     fn launch(&self, arguments: &[&str], log: &Path) -> Node {
-        self.try_launch(arguments, log, &[])
-            .unwrap_or_else(|(status, lines)| panic!("the node did not start: {status}: {lines}"))
+        self.spawn(arguments, log, &[]).listens()
     }
 
     /// A node that may not start: then how it ended and what it said.
-    pub fn try_start(&self, environment: &[(&str, &str)]) -> Result<Node, (ExitStatus, String)> {
-        self.try_launch(&[], &self.log(), environment)
+    pub fn try_start(&self, environment: &Environment) -> Result<Node, (ExitStatus, String)> {
+        self.spawn(&[], &self.log(), environment).comes_up()
     }
 
-    fn try_launch(
-        &self,
-        arguments: &[&str],
-        log: &Path,
-        environment: &[(&str, &str)],
-    ) -> Result<Node, (ExitStatus, String)> {
+    /// Starts a node with this in its environment besides, and does not wait for it.
+    pub fn start_under(&self, environment: &Environment) -> Starting {
+        self.spawn(&[], &self.log(), environment)
+    }
+
+    fn spawn(&self, arguments: &[&str], log: &Path, environment: &Environment) -> Starting {
         self.ipfs_anywhere();
         let mut all = vec!["daemon", "--listen", "127.0.0.1:0"];
         all.extend(arguments);
-        let log = log.to_owned();
-        let lines = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let lines = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
         let mut command = self.command(&all);
-        command.envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(lines);
-        let mut process = command.spawn().unwrap();
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        let mut process = command.stdout(Stdio::piped()).stderr(lines).spawn().unwrap();
+        let said = process.stdout.take().unwrap();
+        Starting { process: Running(process), said, log: log.to_owned() }
+    }
+
+    /// Puts a copy of another home in the place of this one, with its log lines gone.
+    pub fn replace_by(&self, other: &Path) {
+        // There is none before the first.
+        let _ = std::fs::remove_dir_all(self.path());
+        let _ = std::fs::remove_file(self.log());
+        copy_tree(other, &self.path());
+    }
+}
+
+/// Variables and their values.
+pub type Environment = [(&'static str, std::ffi::OsString)];
+
+/// A node that has been started and may or may not get so far as to listen.
+pub struct Starting {
+    process: Running,
+    said: ChildStdout,
+    log: PathBuf,
+}
+
+impl Starting {
+    /// Waits until it listens.
+    pub fn listens(self) -> Node {
+        self.comes_up().unwrap_or_else(|(status, lines)| panic!("the node did not start: {status}: {lines}"))
+    }
+
+    fn comes_up(self) -> Result<Node, (ExitStatus, String)> {
+        let Self { mut process, said, log } = self;
         let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(said).read_line(&mut line).unwrap();
         let Some(url) = line.trim().strip_prefix("listening on ") else {
-            return Err((process.wait().unwrap(), lines_in(&log)));
+            return Err((process.0.wait().unwrap(), lines_in(&log)));
         };
         let client = Client::builder().timeout(std::time::Duration::from_secs(60)).build().unwrap();
         Ok(Node { url: url.to_owned(), process, client, log })
@@ -182,6 +211,17 @@ fn copy_all_but(from: &Path, to: &Path, name: &str) {
     }
 }
 
+/// A process, killed when dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// What a node logged; nothing of a device, which may be read without end.
 fn lines_in(log: &Path) -> String {
     if log.is_file() { std::fs::read_to_string(log).unwrap_or_default() } else { String::new() }
@@ -195,16 +235,8 @@ pub fn text(bytes: &[u8]) -> String {
 pub struct Node {
     pub url: String,
     pub log: PathBuf,
-    process: Child,
+    process: Running,
     client: Client,
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// An answer: status and JSON.
@@ -216,10 +248,15 @@ pub struct Answer {
 
 impl Answer {
     fn of(response: Response) -> Self {
+        Self::read(response).unwrap()
+    }
+
+    /// An answer that may break off.
+    pub fn read(response: Response) -> reqwest::Result<Self> {
         let status = response.status().as_u16();
-        let text = response.text().unwrap();
+        let text = response.text()?;
         let body = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status}: not JSON: {text:?}"));
-        Self { status, body }
+        Ok(Self { status, body })
     }
 
     pub fn str(&self, key: &str) -> String {
@@ -241,26 +278,35 @@ impl Answer {
 
 impl Node {
     /// SIGKILL, as a power failure.
-    pub fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+    pub fn kill(self) {
+        drop(self.process);
+    }
+
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        let killed = Command::new("kill").arg(self.process.0.id().to_string()).status().unwrap();
+        assert!(killed.success());
     }
 
     /// The process, for what only the system knows of it.
     pub fn process(&self) -> u32 {
-        self.process.id()
+        self.process.0.id()
     }
 
     /// Waits for it to end of itself.
     pub fn ends(mut self) -> ExitStatus {
-        self.process.wait().unwrap()
+        self.process.0.wait().unwrap()
     }
 
     /// SIGTERM; it must end in good order.
-    pub fn stop(mut self) {
-        let killed = Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
-        assert!(killed.success());
-        let status = self.process.wait().unwrap();
+    pub fn stop(self) {
+        self.terminate();
+        self.ends_well();
+    }
+
+    /// Waits until it has ended of itself, in good order.
+    pub fn ends_well(mut self) {
+        let status = self.process.0.wait().unwrap();
         assert!(status.success(), "{status}: {}", lines_in(&self.log));
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use dta_protocol::{Cid, Envelope, Kind, car};
 use serde_json::{Value, json};
 
-use crate::kit::{Home, Node, pause, public_key_of};
+use crate::kit::{Environment, Home, Node, pause, public_key_of};
 use crate::wire::{Address, Mode, Wire};
 
 /// How long a test waits for what nodes must reach of themselves.
@@ -37,14 +37,23 @@ impl Deref for Party {
 impl Party {
     /// A home that was initialised; its node is down.
     pub fn new(name: &'static str) -> Self {
-        let home = Home::empty();
+        Self::at(name, Home::empty())
+    }
+
+    /// In a home that may have settings already.
+    pub fn at(name: &'static str, home: Home) -> Self {
         let said = home.must(&["init", "--name", name]);
         let cid = said.lines().next().unwrap().strip_prefix("node ").unwrap().to_owned();
         Self { name, cid, home, address: Address::default(), node: None }
     }
 
     pub fn start(&mut self) {
-        let node = self.home.start();
+        self.start_under(&[]);
+    }
+
+    /// Starts its node with this in its environment besides.
+    pub fn start_under(&mut self, environment: &Environment) {
+        let node = self.home.start_under(environment).listens();
         *self.address.lock().unwrap() = Some(node.url.strip_prefix("http://").unwrap().parse().unwrap());
         self.node = Some(node);
     }
@@ -57,6 +66,18 @@ impl Party {
     pub fn kill(&mut self) {
         *self.address.lock().unwrap() = None;
         self.node.take().unwrap().kill();
+    }
+
+    pub fn is_up(&self) -> bool {
+        self.node.is_some()
+    }
+
+    /// Killed, if it is up.
+    pub fn down(&mut self) {
+        *self.address.lock().unwrap() = None;
+        if let Some(node) = self.node.take() {
+            node.kill();
+        }
     }
 
     /// The document of an identity that is known here, in hex.

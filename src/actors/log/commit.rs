@@ -10,6 +10,7 @@ use super::port::{
     ReadError, StoredBlock, Uncertain,
 };
 use super::store::{Change, EngineError, Overlay, Store, Table};
+use crate::crash_points::{CrashPoint, reached};
 
 impl<S: Store> EventLog for Log<S, Writing> {
     fn commit(&self, batch: Vec<Append>) -> Result<Vec<Result<Appended, NotWritten>>, Uncertain> {
@@ -48,6 +49,7 @@ impl<S: Store> Log<S, Writing> {
         let results = results.collect::<Result<_, _>>()?;
         let (head, changes) = draft.finish();
         if head != pen.head {
+            reached(CrashPoint::LogBeforeWrite);
             self.store.write(changes)?;
             pen.head = head;
         }

@@ -11,6 +11,7 @@ use super::open::{Log, OpenError, ReadOnly, check_layout};
 use super::port::{Damage, ReadError};
 use super::store::{Change, Store, Table};
 use super::verify::each_history;
+use crate::crash_points::{CrashPoint, reached};
 
 /// How many changes are written at once.
 const CHANGES_MAX: usize = 4_096;
@@ -46,8 +47,10 @@ pub fn reindex<S: Store>(
     let mut drop: Vec<_> = Table::INDEXES.map(Change::Clear).into();
     drop.push(Change::Put(Table::Meta, keys::REINDEXING.into(), Vec::new()));
     log.store.write(drop)?;
+    reached(CrashPoint::ReindexCleared);
     index_records(&log, &mut |done| progress(head.count + done, total))?;
     index_timers(&log, &mut |done| progress(2 * head.count + done, total))?;
+    reached(CrashPoint::ReindexFilled);
     log.store.write(vec![Change::Delete(Table::Meta, keys::REINDEXING.into())])?;
     Ok(())
 }

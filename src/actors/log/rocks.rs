@@ -16,6 +16,7 @@ use super::open::{Entropy, Log, OpenError, ReadOnly, Writing};
 use super::port::ReadError;
 use super::space::{RESERVE_BYTES, SpaceReserve};
 use super::store::{Change, EngineError, Entry, Store, Table, Visit};
+use crate::crash_points::{CrashPoint, reached};
 
 /// The log of a node.
 pub type RocksLog = Log<RocksStore, Writing>;
@@ -177,11 +178,13 @@ impl Store for RocksStore {
         let mut synced = WriteOptions::default();
         synced.set_sync(true);
         self.db.write_opt(batch, &synced).map_err(engine)?;
+        reached(CrashPoint::LogSynced);
         for change in &changes {
             if let (Change::Put(Table::Meta, key, head), Some(file)) = (change, &self.acknowledged)
                 && key == keys::HEAD
             {
                 file.note(head).map_err(disk)?;
+                reached(CrashPoint::LogNoted);
             }
         }
         Ok(())

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::port::{Append, Appended, EventLog, NotWritten, Uncertain};
+use crate::crash_points::{CrashPoint, reached};
 
 /// How many appends may wait.
 pub const QUEUE: usize = 1_024;
@@ -143,6 +144,7 @@ fn run(
             // Who no longer waits does not hear it; the record stands.
             let _ = reply.send(result);
         }
+        reached(CrashPoint::LogReplied);
     }
     Ok(())
 }

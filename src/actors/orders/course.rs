@@ -17,6 +17,7 @@ use super::work::{self, Private, Product};
 use crate::actors::log::{Block, NotWritten};
 use crate::actors::services::{Caller, Services};
 use crate::actors::unavailable::Unavailable;
+use crate::crash_points::{CrashPoint, reached};
 
 /// Why a command is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -123,7 +124,11 @@ impl<'a> Course<'a> {
         };
         let product = match work {
             Work::Sign(draft) => {
-                Some(work::perform(self.services, self.order()?, *draft, private, self.key.clone()).await?)
+                reached(CrashPoint::OrderPrepared);
+                let key = self.key.clone();
+                let product = work::perform(self.services, self.order()?, *draft, private, key).await?;
+                reached(CrashPoint::OrderSigned);
+                Some(product)
             }
             Work::Record => None,
             Work::Done if self.caller.request.is_none() => return Ok(()),
@@ -239,6 +244,7 @@ impl<'a> Course<'a> {
             return self.refuse(command, now_ms, Rejection::SecretTaken, Cause::Asked).await;
         }
         let appended = self.written(answer)?;
+        reached(CrashPoint::OrderAppended);
         self.caller.request = None;
         self.slot.loaded = Some(Loaded { order: next, version: appended, newest: self.sequence });
         self.key = key.or(self.key.take());

@@ -14,6 +14,7 @@ use crate::actors::orders::{Arrival, OrderError};
 use crate::actors::peers::{PeerError, PeerUrl};
 use crate::actors::unavailable::Unavailable;
 use crate::contain::contain;
+use crate::crash_points::{CrashPoint, reached};
 
 /// How long all of it may take; what is left comes with the next command.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -146,7 +147,10 @@ impl Outbox {
                 }
                 Page::Step { next, arrival } => {
                     let caller = self.caller(format!("peer:{}", peer.cid()));
-                    match self.desk.take(None, *arrival, caller).await {
+                    reached(CrashPoint::CollectFetched);
+                    let taken = self.desk.take(None, *arrival, caller).await;
+                    reached(CrashPoint::CollectTaken);
+                    match taken {
                         Ok(stands) => collected.taken.push(Fetched {
                             reference: stands.order.reference.clone(),
                             placed: stands.order.placed(),

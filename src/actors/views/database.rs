@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::{self, Engine, META};
 use super::error::ViewsError;
+use crate::crash_points::{CrashPoint, reached};
 
 /// The row of a family that says where it stands. No projection's keys begin with a zero byte.
 pub(super) const STATE_KEY: &[u8] = &[0];
@@ -166,6 +167,7 @@ impl Database {
             encoded(&State::start(projection))?,
         );
         self.engine.write(batch)?;
+        reached(CrashPoint::GenerationMade);
         Ok(Generation { number, schema: projection.schema() })
     }
 
@@ -175,11 +177,14 @@ impl Database {
         // Synced, with all rows written before it: the former generation is dropped for good below.
         let mut synced = WriteOptions::default();
         synced.set_sync(true);
+        reached(CrashPoint::GenerationFilled);
         self.engine.put_cf_opt(&self.family(META)?, current_key(name), encoded(&generation)?, &synced)?;
-        match current.insert(name, generation) {
-            Some(former) => self.drop_family(&family_name(name, former.number)),
-            None => Ok(()),
+        reached(CrashPoint::GenerationSwapped);
+        if let Some(former) = current.insert(name, generation) {
+            self.drop_family(&family_name(name, former.number))?;
+            reached(CrashPoint::GenerationDropped);
         }
+        Ok(())
     }
 
     /// An empty generation takes the place of one that is no use.

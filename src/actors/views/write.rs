@@ -13,6 +13,7 @@ use super::error::ViewsError;
 use super::feed::{Entry, Feed};
 use super::queries::Queries;
 use crate::actors::log::LogReader;
+use crate::crash_points::{CrashPoint, reached};
 
 /// The read models, to write to. One thread has it; queries go on beside it.
 ///
@@ -222,6 +223,9 @@ impl Pass<'_> {
             }
         }
         batch.put_cf(&self.family, STATE_KEY, encoded(&self.state)?);
-        Ok(self.database.engine.write(batch)?)
+        reached(CrashPoint::ProjectionBeforeBatch);
+        self.database.engine.write(batch)?;
+        reached(CrashPoint::ProjectionBatchWritten);
+        Ok(())
     }
 }

@@ -15,6 +15,7 @@ mod verdict;
 mod tests;
 
 use super::{CidBytes, SeedError, SeedListed, SeedStatus, SeedStore};
+use crate::crash_points::{CrashPoint, reached};
 use crate::keystore::files;
 use book::{Book, Known};
 use copies::CopyFile;
@@ -63,10 +64,36 @@ impl SoftStore {
         // Home last: a store whose making was interrupted does not look like one.
         for folder in folders.iter().rev() {
             create_copy(folder, &vault, GROW_SLOTS)?;
+            reached(CrashPoint::SeedFileMade);
         }
         let mut store = Self { vault, set: CopySet::attach(folders), book: Book::default(), stale: true };
         store.load()?;
         Ok(store)
+    }
+
+    /// Finishes what an interrupted [`SoftStore::create`] began: what is there is of this node and stays as it is, and the
+    /// copies that are missing are made like it, home last.
+    /// Errors: `Locked` if what is there is another node's; `Conflict` if nothing is there; as `create` and `open`.
+    pub fn finish(
+        home: &Path,
+        copies: &[PathBuf],
+        node_seed: &Secret<32>,
+        node: &CidBytes,
+    ) -> Result<Self, SeedError> {
+        let (made, missing): (Vec<_>, Vec<_>) =
+            folders(home, copies).into_iter().partition(|folder| copies::path_in(folder).exists());
+        let vault = Vault::unlock(CopySet::attach(made).header()?, node_seed, node)?;
+        let own = home.join("seeds");
+        files::private_folder(&own).map_err(|error| SeedError::io(&own, error))?;
+        for folder in missing.iter().rev() {
+            create_copy(folder, &vault, GROW_SLOTS)?;
+        }
+        Self::open(home, copies, node_seed, node)
+    }
+
+    /// Whether a copy of a store is in one of these folders.
+    pub fn is_in(folders: &[PathBuf]) -> bool {
+        folders.iter().any(|folder| copies::path_in(folder).exists())
     }
 
     /// Opens a store and repairs each copy from the others. A missing copy does not prevent it.
@@ -219,6 +246,7 @@ impl SeedStore for SoftStore {
         }
         let mut batch = Vec::with_capacity(orders.len());
         let answers: Vec<_> = orders.iter().map(|placed| self.make(placed, entropy, &mut batch)).collect();
+        reached(CrashPoint::SeedMade);
         // A repair on the way, or growth, may have set a copy aside: then nothing is answered either.
         match self.need_every_copy().and_then(|()| self.set.write(&batch)) {
             Ok(()) => answers,

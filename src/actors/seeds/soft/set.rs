@@ -7,6 +7,7 @@ use super::header::{Header, PageError};
 use super::slot::{Slot, SlotBytes};
 use super::verdict::{Verdict, judge};
 use crate::actors::seeds::{CopyStatus, SeedError};
+use crate::crash_points::{CrashPoint, reached};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -135,8 +136,13 @@ impl CopySet {
 
     /// Writes these slots to every copy in use, then syncs every one; an error if any copy failed.
     pub fn write(&mut self, slots: &[(u32, SlotBytes)]) -> Result<(), SeedError> {
-        self.each(|copy| slots.iter().try_for_each(|(number, bytes)| copy.write(*number, bytes)));
+        self.each(|copy| {
+            slots.iter().try_for_each(|(number, bytes)| copy.write(*number, bytes))?;
+            reached(CrashPoint::SeedCopyWritten);
+            Ok(())
+        });
         self.sync();
+        reached(CrashPoint::SeedSynced);
         self.trouble().map_or(Ok(()), |trouble| Err(trouble.clone()))
     }
 

@@ -268,6 +268,26 @@ fn creation_overwrites_nothing() {
 }
 
 #[test]
+fn creation_interrupted_between_the_copies_is_finished() {
+    // Made from the last to the first, home being the first.
+    for made in 1..=3 {
+        let home = Home::new(2);
+        let whole = home.bytes(2);
+        (0..3 - made).for_each(|n| fs::remove_file(home.file(n)).unwrap());
+        let finish =
+            |node: &str| SoftStore::finish(&home.path(), &home.folders(), &node_seed(node), &cid("node"));
+        assert_eq!(code(finish("another")), "custody-locked");
+        finish("node").unwrap();
+        home.assert_copies_equal();
+        assert!(home.bytes(0) == whole, "{made}");
+    }
+    let none = Home::empty(1);
+    let finished = SoftStore::finish(&none.path(), &none.folders(), &node_seed("node"), &cid("node"));
+    assert_eq!(code(finished), "custody-conflict");
+    assert!(!none.file(1).exists() && !none.path().join("seeds").exists());
+}
+
+#[test]
 fn creation_needs_the_folders_of_its_copies() {
     let home = Home::empty(1);
     fs::remove_dir(home.folder(1)).unwrap();
