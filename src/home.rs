@@ -25,6 +25,11 @@ impl Home {
         self.root.join("log")
     }
 
+    /// The event log while `dta init` makes it: a folder.
+    pub fn log_in_the_making(&self) -> PathBuf {
+        self.root.join("log.new")
+    }
+
     /// The read models, which follow from the log: a folder.
     pub fn views(&self) -> PathBuf {
         self.root.join("views")
@@ -43,6 +48,11 @@ impl Home {
     /// The first copy of the seeds in custody: a folder.
     pub fn seeds(&self) -> PathBuf {
         self.root.join("seeds")
+    }
+
+    /// Which further folders the last start kept seeds in.
+    pub fn seed_copies_noted(&self) -> PathBuf {
+        self.seeds().join("copies")
     }
 
     /// What [`HomeLock`] locks.

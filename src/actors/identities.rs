@@ -6,7 +6,7 @@ use actix::{Actor, AtomicResponse, Context, Handler, Message, WrapFuture};
 use dta_events::identity::{
     Command, Event, Identity as State, Known as KnownFacts, Rejection, Standing, Work,
 };
-use dta_events::ids::{claim, identity_aggregate};
+use dta_events::ids::{claim, identity_aggregate, request_claim};
 use dta_events::record::{Effect, Record};
 use dta_events::replay_identity;
 use dta_protocol::{Cid, Identity};
@@ -116,6 +116,10 @@ impl Services {
         append.blocks = vec![published(&document)];
         match self.writer.append(append).await {
             Ok(appended) => Ok(Created { cid: document.cid(), sequence: appended.sequence }),
+            // Another route was quicker to take the request's key.
+            Err(NotWritten::ClaimTaken { claim, .. }) if Some(claim) == request_claim_of(&caller) => {
+                Err(IdentityError::OtherRequest)
+            }
             Err(NotWritten::ClaimTaken { .. }) => Err(Rejection::KeyTaken.into()),
             Err(error) => Err(Unavailable::NotWritten(error).into()),
         }
@@ -190,6 +194,10 @@ impl Services {
         }
         Err(rejection.into())
     }
+}
+
+fn request_claim_of(caller: &Caller) -> Option<[u8; 32]> {
+    caller.request.map(|request| request_claim(&caller.by, &request.idempotency_key))
 }
 
 fn published(document: &Identity) -> Block {

@@ -1,5 +1,6 @@
 //! The mirror: copies what the log publishes to the block exchange, in order, off everyone's way. What it has copied it
-//! notes in a file; what it could not, it tries again, less and less often, and says so.
+//! notes in a file; what it could not, it tries again, less and less often, and says so. After a start it looks once, slowly,
+//! whether what it has copied is still there.
 
 mod position;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dta_protocol::Cid;
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
@@ -25,6 +27,8 @@ use position::Position;
 const BATCH: usize = 64;
 /// The pauses after failures, unless a test has others.
 pub const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(60));
+/// How long it leaves the disk to others between two batches of blocks that it looks at again after a start.
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
 /// How long a stop waits for what is left: it is copied after the next start as well.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -91,7 +95,10 @@ impl Mirror {
     pub fn start(parts: Parts, runtime: &Handle) -> Self {
         let (publish, status) = watch::channel(MirrorStatus::default());
         let (stop, stopping) = oneshot::channel();
-        let task = runtime.spawn(Copier { parts, after: None, noted: None, publish }.run(stopping));
+        let task = runtime.spawn(
+            Copier { parts, look: Look::At(None), mended: 0, after: None, noted: None, publish }
+                .run(stopping),
+        );
         Self { handle: MirrorHandle(status), stop, task }
     }
 
@@ -120,8 +127,19 @@ impl MirrorHandle {
     }
 }
 
+/// How far the look at what was copied before this start has come: the exchange's files may have been lost or damaged.
+#[derive(Clone, Copy)]
+enum Look {
+    /// What stands in the log up to here is there.
+    At(Option<PublishedAt>),
+    Done,
+}
+
 struct Copier {
     parts: Parts,
+    look: Look,
+    /// Blocks that it found missing or damaged.
+    mended: u64,
     /// The last block copied, and the last whose copying is noted.
     after: Option<Position>,
     noted: Option<Position>,
@@ -137,7 +155,8 @@ impl Copier {
                     self.begin().await?;
                     begun = true;
                 }
-                self.copy_all().await
+                self.copy_all().await?;
+                self.look_again().await
             };
             let done = tokio::select! {
                 biased;
@@ -148,9 +167,18 @@ impl Copier {
                 match done {
                     Ok(()) => {
                         self.parts.backoff.reset();
-                        // The writer has gone: nothing comes any more.
-                        if self.parts.head.changed().await.is_err() {
-                            std::future::pending::<()>().await;
+                        let more = async {
+                            // The writer has gone: nothing comes any more.
+                            if self.parts.head.changed().await.is_err() {
+                                std::future::pending::<()>().await;
+                            }
+                        };
+                        match self.look {
+                            Look::Done => more.await,
+                            Look::At(_) => tokio::select! {
+                                () = more => {}
+                                () = sleep(LOOK_PAUSE) => {}
+                            },
                         }
                     }
                     Err(failure) => {
@@ -197,6 +225,30 @@ impl Copier {
                 return Ok(());
             }
         }
+    }
+
+    /// Looks at the next blocks that should be there, and copies again those that are not, or not whole.
+    async fn look_again(&mut self) -> Result<(), Failure> {
+        let Look::At(after) = self.look else { return Ok(()) };
+        let log = self.parts.log.clone();
+        let batch = blocking(move || log.published(after, BATCH)).await??;
+        if batch.is_empty() {
+            self.look = Look::Done;
+            if self.mended > 0 {
+                let blocks = self.mended;
+                tracing::warn!(blocks, "blocks on IPFS were missing or damaged, and were copied again");
+            }
+        }
+        for (at, block) in batch {
+            let cid =
+                Cid::from_bytes(block.cid()).map_err(|error| ExchangeError::Store(error.to_string()))?;
+            if !self.parts.exchange.whole(cid).await? {
+                self.parts.exchange.put(block).await?;
+                self.mended += 1;
+            }
+            self.look = Look::At(Some(at));
+        }
+        Ok(())
     }
 
     async fn copy(&mut self, batch: Vec<(PublishedAt, PublishedBlock)>) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 //! The projector: the one thread that brings the read models forward as the log grows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -8,12 +9,17 @@ use dta_projections::{Digest, Projection};
 use thiserror::Error;
 use tokio::runtime;
 use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep_until};
 
-use super::log::LogReader;
+use super::log::{LogReader, ReadError};
 use super::views::{Feed, Standing, Views, ViewsError};
+use crate::backoff::Backoff;
 
 /// How many records it takes between two lines about how far it has come, when it has many to take.
 const PROGRESS_RECORDS: u64 = 100_000;
+
+/// The pauses before what halted because a disk failed is tried again.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(60));
 
 /// Where one read model stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +34,7 @@ pub struct ProjectionStatus {
     pub position: u64,
     /// What it has changed so far.
     pub digest: Digest,
-    /// Why it goes no further, if it has halted. A restart tries again.
+    /// Why it goes no further, if it has halted. A restart tries again; if a disk failed, so does the projector.
     pub halted: Option<String>,
 }
 
@@ -88,8 +94,9 @@ impl Projector {
             projections.iter().map(|projection| Ok(status_of(*projection, views.apply(*projection, &[])?)));
         let (publish, status) = watch::channel(status.collect::<Result<Vec<_>, ViewsError>>()?);
         let (stop, stopping) = oneshot::channel();
-        let runtime = runtime::Builder::new_current_thread().build()?;
-        let follower = Follower { log, views, projections, publish };
+        let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
+        let (stuck, pauses) = (BTreeSet::new(), RETRY);
+        let follower = Follower { log, views, projections, publish, stuck, pauses, again_at: None };
         let thread = std::thread::Builder::new()
             .name("projector".into())
             .spawn(move || runtime.block_on(follower.run(found, head, stopping)))?;
@@ -151,17 +158,34 @@ struct Follower {
     views: Views,
     projections: Vec<&'static dyn Projection>,
     publish: watch::Sender<Vec<ProjectionStatus>>,
+    /// Read models that halted because a disk failed, which may pass: they are tried again after pauses.
+    stuck: BTreeSet<&'static str>,
+    pauses: Backoff,
+    again_at: Option<Instant>,
 }
 
 impl Follower {
-    async fn run(self, found: u64, mut head: watch::Receiver<u64>, mut stop: oneshot::Receiver<()>) {
+    async fn run(mut self, found: u64, mut head: watch::Receiver<u64>, mut stop: oneshot::Receiver<()>) {
         self.follow(found);
         loop {
             let target = *head.borrow_and_update();
             self.follow(target);
+            if self.stuck.is_empty() {
+                self.pauses.reset();
+            } else if self.again_at.is_none() {
+                self.again_at = Some(Instant::now() + self.pauses.pause());
+            }
+            let again_at = self.again_at;
+            let again = async {
+                match again_at {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
                 _ = &mut stop => break,
+                () = again => self.try_again(),
                 // The writer has gone: nothing comes any more, and what is there stays served until the end is called.
                 changed = head.changed() => if changed.is_err() {
                     let _ = (&mut stop).await;
@@ -173,8 +197,18 @@ impl Follower {
         self.follow(last);
     }
 
+    /// What halted because a disk failed goes on where it stands. Nobody hears of it before it is known whether it does.
+    fn try_again(&mut self) {
+        self.again_at = None;
+        let stuck = std::mem::take(&mut self.stuck);
+        self.publish.send_if_modified(|all| {
+            all.iter_mut().filter(|one| stuck.contains(one.name)).for_each(|one| one.halted = None);
+            false
+        });
+    }
+
     /// Applies what the log has before `target`.
-    fn follow(&self, target: u64) {
+    fn follow(&mut self, target: u64) {
         let mut next_line = 0;
         while let Some(position) = self.behind(target) {
             if target.saturating_sub(position) >= PROGRESS_RECORDS && position >= next_line {
@@ -184,7 +218,7 @@ impl Follower {
             let mut all = self.publish.borrow().clone();
             match Feed::read(&*self.log, position) {
                 Ok(feed) => self.apply(&mut all, &feed, position),
-                Err(error) => all.iter_mut().for_each(|one| halt(one, &error)),
+                Err(error) => all.iter_mut().for_each(|one| self.halt(one, &error)),
             }
             self.publish.send_replace(all);
         }
@@ -195,19 +229,19 @@ impl Follower {
         going(&self.publish.borrow()).map(|one| one.position).min().filter(|position| *position < target)
     }
 
-    fn apply(&self, all: &mut [ProjectionStatus], feed: &Feed, from: u64) {
-        for (one, projection) in all.iter_mut().zip(&self.projections) {
+    fn apply(&mut self, all: &mut [ProjectionStatus], feed: &Feed, from: u64) {
+        for (one, projection) in all.iter_mut().zip(self.projections.clone()) {
             if one.halted.is_some() {
                 continue;
             }
-            match self.views.apply(*projection, &feed.entries) {
-                Ok(standing) => *one = status_of(*projection, standing),
+            match self.views.apply(projection, &feed.entries) {
+                Ok(standing) => *one = status_of(projection, standing),
                 Err(error) => {
                     // It has applied what came before the record it halts at.
-                    if let Ok(standing) = self.views.apply(*projection, &[]) {
-                        *one = status_of(*projection, standing);
+                    if let Ok(standing) = self.views.apply(projection, &[]) {
+                        *one = status_of(projection, standing);
                     }
-                    halt(one, &error);
+                    self.halt(one, &error);
                 }
             }
         }
@@ -215,15 +249,18 @@ impl Follower {
         let missing = ViewsError::Broken { reader: "the projector", sequence: end };
         let cut = feed.cut.as_ref().or(feed.entries.is_empty().then_some(&missing));
         if let Some(error) = cut {
-            all.iter_mut().filter(|one| one.position == end).for_each(|one| halt(one, error));
+            all.iter_mut().filter(|one| one.position == end).for_each(|one| self.halt(one, error));
         }
     }
-}
 
-fn halt(one: &mut ProjectionStatus, error: &ViewsError) {
-    if one.halted.is_none() {
-        tracing::error!(projection = one.name, position = one.position, %error, "read model halts");
-        one.halted = Some(error.to_string());
+    fn halt(&mut self, one: &mut ProjectionStatus, error: &ViewsError) {
+        if one.halted.is_none() {
+            tracing::error!(projection = one.name, position = one.position, %error, "read model halts");
+            one.halted = Some(error.to_string());
+            if matches!(error, ViewsError::Engine(_) | ViewsError::Log(ReadError::Engine(_))) {
+                self.stuck.insert(one.name);
+            }
+        }
     }
 }
 

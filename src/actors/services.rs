@@ -32,6 +32,8 @@ pub struct Services {
     pub crypto: CryptoPool,
     /// Custody.
     pub seeds: SeedKeeper,
+    /// How many of the newest seeds in custody are of orders that the log did not have at the start: it lost its end.
+    pub unknown_seeds: usize,
     /// Identities: documents of all known ones, keys of hosted ones.
     pub keyring: Arc<Keyring>,
     /// Whom the operator trusts, and where they serve.

@@ -41,7 +41,7 @@ struct Projection {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Custody {
-    /// `ready`; `degraded`: a copy is away, so that no order is taken; `unavailable`.
+    /// `ready`; `degraded`: a copy is away, so that no order is taken, or the log lacks orders that have seeds; `unavailable`.
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     trouble: Option<String>,
@@ -128,7 +128,11 @@ async fn ipfs(app: &App, records: u64) -> Ipfs {
 async fn custody(app: &App) -> Custody {
     match app.services.seeds.status().await {
         Ok(status) => {
-            let trouble = status.trouble();
+            let lost = app.services.unknown_seeds;
+            let lost =
+                (lost > 0).then(|| format!("{lost} of the newest seeds are of orders that the log lacks"));
+            let trouble: Vec<_> = status.trouble().into_iter().chain(lost).collect();
+            let trouble = (!trouble.is_empty()).then(|| trouble.join("; "));
             let state = if trouble.is_some() { "degraded" } else { "ready" };
             Custody { state, trouble, seeds: Some(status.used) }
         }

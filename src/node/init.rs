@@ -132,7 +132,7 @@ pub fn initialise(
     let seed = Keystore::open(&home.seed_file(), &protection)?;
     // Built beside its place and renamed there last: a home has a whole log or none, and the log is what makes it a node.
     // What an interrupted try has built is taken up: custody may be bound to its identity already.
-    let building = home.root.join("log.new");
+    let building = home.log_in_the_making();
     let io_at = |path: &Path| {
         let path = path.to_owned();
         move |source| InitError::Io { path, source }
@@ -148,7 +148,7 @@ pub fn initialise(
             if building.exists() {
                 std::fs::remove_dir_all(&building).map_err(io_at(&building))?;
             }
-            begin(&building, &seed, name, clock.wall_ms())?
+            begin(&building, &config, &seed, name, clock.wall_ms())?
         }
     };
     reached(CrashPoint::InitLogBuilt);
@@ -172,9 +172,16 @@ pub fn initialise(
 }
 
 /// Makes the log with its first records, and with them the node's identity.
-fn begin(building: &Path, seed: &Secret<32>, name: &str, now_ms: u64) -> Result<Cid, InitError> {
+fn begin(
+    building: &Path,
+    config: &Config,
+    seed: &Secret<32>,
+    name: &str,
+    now_ms: u64,
+) -> Result<Cid, InitError> {
     let document = Identity::create(&IdentityKeys::from_seed(seed), name, None, None, now_ms)?;
-    let log = RocksLog::create(building, Arc::new(Rules), entropy())?;
+    let log = RocksLog::create(building, Arc::new(Rules), entropy())?
+        .with_reserve(building, config.storage.reserve_bytes);
     for written in log.commit(first_records(&document, name, now_ms)?)? {
         written?;
     }

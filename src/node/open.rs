@@ -1,5 +1,6 @@
 //! Opens a home: lock, settings, seed, log, custody. Everything is checked before anything is served.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use dta_crypto::{IdentityKeys, Secret};
@@ -15,6 +16,7 @@ use crate::actors::seeds::{SeedError, SoftStore};
 use crate::config::{Config, ConfigError};
 use crate::home::{Home, HomeLock, LockError};
 use crate::keystore::{Keystore, KeystoreError, Protection};
+use crate::node::copies::{self, CopiesError};
 use crate::ports::{Entropy, OsEntropy};
 
 /// A home that is open and whole, and nobody else's.
@@ -43,6 +45,18 @@ pub enum OpenNodeError {
     /// Nothing there.
     #[error("home {0} holds no node: run `dta init` first")]
     NotInitialised(String),
+    /// A home that has lost its log.
+    #[error(
+        "home {0} holds seeds in custody but no log/: restore its newest copy; `dta init` would make another node"
+    )]
+    LogMissing(String),
+    /// A home that has lost its settings: to start with the defaults would leave out copies of the seeds in silence.
+    #[error(
+        "there is no {}, which `dta init` made: restore it; an empty one says that every setting is the default, \
+         without further copies of the seeds",
+        .0.display()
+    )]
+    ConfigMissing(PathBuf),
     /// Another process works there.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -50,26 +64,61 @@ pub enum OpenNodeError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The seed.
-    #[error(transparent)]
+    #[error(
+        "the node's seed: {0}; restore that file, or move seed.json aside and run `dta identity seed import`"
+    )]
     Keystore(#[from] KeystoreError),
     /// Nothing to open the seed with.
     #[error("{0:#}")]
     Locked(anyhow::Error),
     /// The log.
-    #[error(transparent)]
-    Log(#[from] OpenError),
+    #[error("the log at {}: {source}{}", .path.display(), remedy(.source))]
+    Log {
+        /// Its folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: OpenError,
+    },
     /// The log's beginning.
-    #[error(transparent)]
+    #[error("log/: {0}{RESTORE_LOG}")]
     Read(#[from] ReadError),
     /// Record 0 is not what it must be.
-    #[error("the log's first record does not say whose log it is: {0}")]
+    #[error("the log's first record does not say whose log it is: {0}{RESTORE_LOG}")]
     Beginning(String),
     /// The seed and the log are of different nodes.
-    #[error("the seed in seed.json is not the one of {0}, whose log this is")]
+    #[error(
+        "the seed in seed.json is not the one of {0}, whose log this is: restore the seed.json and log/ that belong \
+         together"
+    )]
     OtherSeed(Cid),
-    /// Custody.
+    /// Settings that name fewer copies of the seeds than there are.
     #[error(transparent)]
-    Seeds(#[from] SeedError),
+    Copies(#[from] CopiesError),
+    /// Custody.
+    #[error(
+        "custody in {} and its copies: {source}; keep every copy as it is, and mount or restore the right ones",
+        .folder.display()
+    )]
+    Seeds {
+        /// The first copy's folder.
+        folder: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: SeedError,
+    },
+}
+
+/// What to do about a damaged log.
+const RESTORE_LOG: &str = "; keep the folder as it is and restore its newest copy (docs/operate.md)";
+
+/// What to do, where the error does not say it itself.
+fn remedy(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::Newer { .. } | OpenError::Interrupted => "",
+        OpenError::Read(ReadError::Damaged(damage)) if damage.to_string().contains("reindex") => "",
+        _ => RESTORE_LOG,
+    }
 }
 
 impl OpenNode {
@@ -82,18 +131,31 @@ impl OpenNode {
         unlock: impl FnOnce(&Config, &Keystore) -> anyhow::Result<Protection>,
     ) -> Result<Self, OpenNodeError> {
         if !home.is_initialised() {
-            return Err(OpenNodeError::NotInitialised(home.root.display().to_string()));
+            let root = home.root.display().to_string();
+            // An init that was interrupted between making custody and putting the log into its place is to be run again.
+            let lost = home.seeds().join("seeds.dta").exists() && !home.log_in_the_making().exists();
+            return Err(if lost {
+                OpenNodeError::LogMissing(root)
+            } else {
+                OpenNodeError::NotInitialised(root)
+            });
         }
         let lock = HomeLock::acquire(&home)?;
+        if !home.config().exists() {
+            return Err(OpenNodeError::ConfigMissing(home.config()));
+        }
         let config = Config::read(&home)?;
+        copies::check(&home, &config)?;
         let keystore = Keystore::read(&home.seed_file())?;
         let seed = keystore.unlock(&unlock(&config, &keystore).map_err(OpenNodeError::Locked)?)?;
-        let log = RocksLog::open(&home.log(), Arc::new(Rules), entropy())?
+        let log = RocksLog::open(&home.log(), Arc::new(Rules), entropy())
+            .map_err(|source| OpenNodeError::Log { path: home.log(), source })?
             .with_reserve(&home.log(), config.storage.reserve_bytes);
         let log = Arc::new(log);
         let identity = whose(&*log)?;
         check_seed(&*log, &seed, &identity)?;
-        let seeds = SoftStore::open(&home.root, &config.seed_copies(&home), &seed, &identity.to_bytes())?;
+        let seeds = SoftStore::open(&home.root, &config.seed_copies(&home), &seed, &identity.to_bytes())
+            .map_err(|source| OpenNodeError::Seeds { folder: home.seeds(), source })?;
         let libp2p = libp2p_key(&seed);
         let keyring = Keyring::new(seed, log.clone());
         Ok(Self { lock, home, config, identity, log, keyring, seeds, libp2p })
@@ -110,7 +172,9 @@ pub fn libp2p_key(seed: &Secret<32>) -> Secret<32> {
 /// # Errors
 /// The log cannot be read, or does not say so.
 pub fn identity_of(home: &Home) -> Result<Cid, OpenNodeError> {
-    whose(&RocksLog::open_read_only(&home.log(), Arc::new(Rules))?)
+    let log = RocksLog::open_read_only(&home.log(), Arc::new(Rules))
+        .map_err(|source| OpenNodeError::Log { path: home.log(), source })?;
+    whose(&log)
 }
 
 /// The identity whose log this is: what record 0 says.

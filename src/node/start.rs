@@ -11,6 +11,7 @@ use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use super::derived::{DerivedError, read_models, unknown_seeds};
 use super::open::OpenNode;
 use super::publishing::{Publishing, PublishingError};
 use crate::actors::clock_watch::ClockWatch;
@@ -29,7 +30,6 @@ use crate::actors::seeds::{SeedKeeper, SeedStore};
 use crate::actors::services::{IN_FLIGHT, Services};
 use crate::actors::timers;
 use crate::actors::unavailable::Unavailable;
-use crate::actors::views::{Views, ViewsError};
 use crate::api::{self, App, HttpSettings, Surface};
 use crate::config::Trust;
 use crate::crash_points::{CrashPoint, reached};
@@ -67,22 +67,9 @@ pub enum StartError {
     /// The pins cannot be read from the log.
     #[error("pins: {0}")]
     Pins(Unavailable),
-    /// The log is shorter than what was derived from it.
-    #[error(
-        "the read model {name} was made of {position} records and the log has {records}: the log has lost its end, \
-         or views/ is another node's; restore the log, or remove views/ to go on without what is lost"
-    )]
-    LogShorter {
-        /// The read model.
-        name: &'static str,
-        /// How many records it was made of.
-        position: u64,
-        /// How many there are.
-        records: u64,
-    },
-    /// The read models.
+    /// The read models, or a log that lacks what they were made of.
     #[error(transparent)]
-    Views(#[from] ViewsError),
+    Derived(#[from] DerivedError),
     /// The client for calls to other nodes.
     #[error("calls to other nodes: {0}")]
     Client(reqwest::Error),
@@ -132,16 +119,16 @@ impl Running {
 
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let (committed, head) = watch::channel(log.head()?.count);
-        let views = Views::open(&home.views(), &dta_projections::all())?;
+        let views = read_models(&home, &*log)?;
         let queries = views.queries();
-        // A read model never has what the log has not: then the log lost its end, or is another one.
-        for projection in dta_projections::all() {
-            let name = projection.name();
-            let position = queries.standing(name)?.map_or(0, |standing| standing.position);
-            let records = log.head()?.count;
-            if position > records {
-                return Err(StartError::LogShorter { name, position, records });
-            }
+        let unknown = unknown_seeds(&mut seeds, &*log)?;
+        if let Some(first) = unknown.first() {
+            let (orders, first) = (unknown.len(), first.to_string());
+            tracing::error!(
+                orders,
+                first,
+                "custody keeps seeds of orders that are not in the log: it is an older copy, or has lost its end"
+            );
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let network = Network::start()?;
@@ -160,6 +147,7 @@ impl Running {
             log,
             writer: writer.handle(),
             crypto: CryptoPool::start(cores)?,
+            unknown_seeds: unknown.len(),
             seeds: SeedKeeper::start(Box::new(seeds), Box::new(OsEntropy), SEED_QUEUE)?,
             keyring: Arc::new(keyring),
             clock_watch: Arc::new(ClockWatch::new(&*clock, config.clock.trusted_after_ms)),

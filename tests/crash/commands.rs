@@ -123,7 +123,7 @@ impl Props {
                 match trap {
                     Some(trap) => trap.springs_within(WAIT),
                     None => {
-                        node.ends();
+                        node.ends_well();
                         false
                     }
                 }

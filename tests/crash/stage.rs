@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::client::{Cast, Client, Told};
-use crate::kit::{Home, copy_folder, pause};
+use crate::kit::{Home, copy_tree, pause};
 use crate::trap::Trap;
 use crate::world::{Party, Settings, World};
 
@@ -78,7 +78,7 @@ impl Stage {
         self.parties_mut().into_iter().filter(|party| party.is_up()).for_each(Party::stop);
         self.homes = tempfile::tempdir().unwrap();
         for party in self.parties() {
-            copy_folder(&party.home.path(), &self.homes.path().join(party.name));
+            copy_tree(&party.home.path(), &self.homes.path().join(party.name));
         }
     }
 

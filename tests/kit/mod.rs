@@ -5,7 +5,7 @@ pub mod leaks;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 use reqwest::blocking::{Client, Response};
 use serde_json::{Value, json};
@@ -28,8 +28,30 @@ impl Home {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
+    /// As [`Home::empty`], where syncs cost nothing.
+    pub fn in_memory() -> Self {
+        Self { folder: in_memory() }
+    }
+
+    /// A home of its own that holds what another did, with what lies beside that.
+    pub fn copied(from: &Path) -> Self {
+        Self::copied_without(from, "")
+    }
+
+    /// As [`Home::copied`], but for folders of this name.
+    pub fn copied_without(from: &Path, name: &str) -> Self {
+        let home = Self { folder: in_memory() };
+        copy_all_but(from, home.folder.path(), name);
+        home
+    }
+
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("home")
+    }
+
+    /// Where the home lies, and copies of its seeds beside it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
@@ -107,6 +129,11 @@ impl Home {
         self.spawn(arguments, log, &[]).listens()
     }
 
+    /// A node that may not start: then how it ended and what it said.
+    pub fn try_start(&self, environment: &Environment) -> Result<Node, (ExitStatus, String)> {
+        self.spawn(&[], &self.log(), environment).comes_up()
+    }
+
     /// Starts a node with this in its environment besides, and does not wait for it.
     pub fn start_under(&self, environment: &Environment) -> Starting {
         self.spawn(&[], &self.log(), environment)
@@ -129,17 +156,12 @@ impl Home {
         // There is none before the first.
         let _ = std::fs::remove_dir_all(self.path());
         let _ = std::fs::remove_file(self.log());
-        copy_folder(other, &self.path());
+        copy_tree(other, &self.path());
     }
 }
 
 /// Variables and their values.
 pub type Environment = [(&'static str, std::ffi::OsString)];
-
-/// Copies a folder with all that is in it.
-pub fn copy_folder(from: &Path, to: &Path) {
-    assert!(Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
-}
 
 /// A node that has been started and may or may not get so far as to listen.
 pub struct Starting {
@@ -151,15 +173,41 @@ pub struct Starting {
 impl Starting {
     /// Waits until it listens.
     pub fn listens(self) -> Node {
-        let Self { process, said, log } = self;
+        self.comes_up().unwrap_or_else(|(status, lines)| panic!("the node did not start: {status}: {lines}"))
+    }
+
+    fn comes_up(self) -> Result<Node, (ExitStatus, String)> {
+        let Self { mut process, said, log } = self;
         let mut line = String::new();
         BufReader::new(said).read_line(&mut line).unwrap();
-        let url = line
-            .trim()
-            .strip_prefix("listening on ")
-            .unwrap_or_else(|| panic!("the node did not start: {}", lines_in(&log)));
+        let Some(url) = line.trim().strip_prefix("listening on ") else {
+            return Err((process.0.wait().unwrap(), lines_in(&log)));
+        };
         let client = Client::builder().timeout(std::time::Duration::from_secs(60)).build().unwrap();
-        Node { url: url.to_owned(), process, client, log }
+        Ok(Node { url: url.to_owned(), process, client, log })
+    }
+}
+
+/// A folder that is not on a disk, if the machine has such.
+fn in_memory() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+/// Copies all below a folder into another, modes too.
+pub fn copy_tree(from: &Path, to: &Path) {
+    copy_all_but(from, to, "");
+}
+
+fn copy_all_but(from: &Path, to: &Path, name: &str) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        match from.is_dir() {
+            true if entry.file_name() == name => {}
+            true => copy_all_but(&from, &to, name),
+            false => _ = std::fs::copy(&from, &to).unwrap(),
+        }
     }
 }
 
@@ -240,14 +288,24 @@ impl Node {
         assert!(killed.success());
     }
 
+    /// The process, for what only the system knows of it.
+    pub fn process(&self) -> u32 {
+        self.process.0.id()
+    }
+
+    /// Waits for it to end of itself.
+    pub fn ends(mut self) -> ExitStatus {
+        self.process.0.wait().unwrap()
+    }
+
     /// SIGTERM; it must end in good order.
     pub fn stop(self) {
         self.terminate();
-        self.ends();
+        self.ends_well();
     }
 
     /// Waits until it has ended of itself, in good order.
-    pub fn ends(mut self) {
+    pub fn ends_well(mut self) {
         let status = self.process.0.wait().unwrap();
         assert!(status.success(), "{status}: {}", lines_in(&self.log));
     }

@@ -33,7 +33,7 @@ macro_rules! contract_tests {
     ($module:ident, $backend:expr) => {
         contract_tests!($module, $backend; what_is_put_is_there a_block_travels_both_ways
             through_nobody_else_than_who_has_it who_waits_gets_what_comes_later unknown_blocks_time_out
-            damaged_bytes_are_never_given what_its_name_does_not_fit_is_not_put sizes_are_bounded
+            damaged_bytes_are_never_given what_is_damaged_is_put_again what_its_name_does_not_fit_is_not_put sizes_are_bounded
             a_stranger_gets_nothing many_at_once stopped_is_stopped);
     };
     ($module:ident, $backend:expr; $($clause:ident)*) => {
@@ -132,6 +132,25 @@ async fn damaged_bytes_are_never_given(backend: &impl Backend) {
     assert_eq!(bob.get(raw(b"whole"), LONG).await.unwrap(), b"whole");
 }
 
+async fn what_is_damaged_is_put_again(backend: &impl Backend) {
+    let (alice, bob) = pair(backend).await;
+    let cid = raw(b"will be damaged");
+    assert_eq!(alice.whole(cid).await, Ok(false));
+    for _ in 0..2 {
+        alice.put(published(b"will be damaged")).await.unwrap();
+        assert_eq!(alice.whole(cid).await, Ok(true));
+        backend.damage("alice", &cid);
+        assert_eq!(alice.whole(cid).await, Ok(false));
+        assert_eq!(alice.has(cid).await, Ok(false), "it is not kept as if it were the block");
+    }
+    for _ in 0..2 {
+        alice.put(published(b"will be damaged")).await.unwrap();
+        backend.damage("alice", &cid);
+    }
+    alice.put(published(b"will be damaged")).await.unwrap();
+    assert_eq!(bob.get(cid, LONG).await.unwrap(), b"will be damaged");
+}
+
 async fn what_its_name_does_not_fit_is_not_put(backend: &impl Backend) {
     let alice = backend.node("alice", &[]).await;
     for cid in [raw(b"another"), Cid::of(Codec::DagCbor, b"another")] {
@@ -186,6 +205,7 @@ async fn stopped_is_stopped(backend: &impl Backend) {
         assert_eq!(alice.put(published(b"after")).await, Err(ExchangeError::Stopped));
         assert_eq!(alice.get(raw(b"before"), SHORT).await, Err(ExchangeError::Stopped));
         assert_eq!(alice.has(raw(b"before")).await, Err(ExchangeError::Stopped));
+        assert_eq!(alice.whole(raw(b"before")).await, Err(ExchangeError::Stopped));
         assert_eq!(alice.standing().await, Err(ExchangeError::Stopped));
     }
     until("bob notices", || async { bob.standing().await.unwrap().connected.is_empty() }).await;

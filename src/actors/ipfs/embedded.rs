@@ -203,6 +203,8 @@ impl BlockExchange for Embedded {
             let ipfs = node.running().await?;
             let name = foreign(&cid)?;
             let block = Block::new(name, block.bytes().to_vec()).map_err(store)?;
+            // What is there and damaged would stay, and could not be pinned.
+            kept(&ipfs, &cid, name).await?;
             ipfs.put_block(&block).await.map_err(store)?;
             ipfs.insert_pin(name).local().await.map_err(store)
         })
@@ -241,6 +243,14 @@ impl BlockExchange for Embedded {
         })
     }
 
+    fn whole(&self, cid: Cid) -> Answer<bool> {
+        self.on_runtime(move |node| async move {
+            let ipfs = node.running().await?;
+            let name = foreign(&cid)?;
+            kept(&ipfs, &cid, name).await
+        })
+    }
+
     fn standing(&self) -> Answer<Standing> {
         self.on_runtime(|node| async move {
             let ipfs = node.running().await?;
@@ -269,6 +279,21 @@ impl BlockExchange for Embedded {
             }
             Ok(())
         })
+    }
+}
+
+/// Whether the block is in the store and whole; one that is not whole is removed.
+async fn kept(ipfs: &Ipfs, cid: &Cid, name: ipld_core::cid::Cid) -> Result<bool, ExchangeError> {
+    match ipfs.repo().get_block_now(name).await {
+        Ok(None) => Ok(false),
+        Ok(Some(block)) if check(cid, block.data()).is_ok() => Ok(true),
+        // The library names no reason: whatever it cannot read as that block is none.
+        _ => {
+            // A pin keeps what it pins. It may be damaged too, or gone.
+            let _ = ipfs.remove_pin(name).await;
+            ipfs.remove_block(name, false).await.map_err(store)?;
+            Ok(false)
+        }
     }
 }
 

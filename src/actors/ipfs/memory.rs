@@ -62,8 +62,13 @@ impl MemoryExchange {
     }
 
     /// The block stays under its name with other bytes.
-    pub(super) fn damage(&self, cid: &Cid) {
+    pub(crate) fn damage(&self, cid: &Cid) {
         self.node(|node| node.blocks.insert(*cid, b"other bytes".to_vec()));
+    }
+
+    /// The block is gone.
+    pub(crate) fn lose(&self, cid: &Cid) {
+        self.node(|node| node.blocks.remove(cid));
     }
 
     fn node<T>(&self, with: impl FnOnce(&mut Node) -> T) -> T {
@@ -93,7 +98,7 @@ impl BlockExchange for MemoryExchange {
                 left => {
                     left.iter_mut().for_each(|left| *left -= 1);
                     node.puts.push(cid);
-                    node.blocks.entry(cid).or_insert_with(|| block.bytes().to_vec());
+                    node.blocks.insert(cid, block.bytes().to_vec());
                     Ok(())
                 }
             })?
@@ -124,6 +129,17 @@ impl BlockExchange for MemoryExchange {
 
     fn has(&self, cid: Cid) -> Answer<bool> {
         Box::pin(std::future::ready(self.going(|node| node.blocks.contains_key(&cid))))
+    }
+
+    fn whole(&self, cid: Cid) -> Answer<bool> {
+        let whole = self.going(|node| {
+            let whole = node.blocks.get(&cid).is_some_and(|bytes| check(&cid, bytes).is_ok());
+            if !whole {
+                node.blocks.remove(&cid);
+            }
+            whole
+        });
+        Box::pin(std::future::ready(whole))
     }
 
     fn standing(&self) -> Answer<Standing> {

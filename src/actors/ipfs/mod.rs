@@ -34,7 +34,7 @@ pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, ExchangeError>> + Sen
 /// thread that polls its answer. After `stop` all answer `Stopped`.
 pub trait BlockExchange: Send + Sync {
     /// Stores a block, pins it, and offers it to whoever asks. Once answered, it is there after a crash too (not in
-    /// memory). A block that is there stays. Errors: `Store`; `NotItsBytes` or `TooLarge`, and nothing is stored.
+    /// memory). A block that is there stays, unless it is damaged. Errors: `Store`; `NotItsBytes` or `TooLarge`, and nothing is stored.
     fn put(&self, block: PublishedBlock) -> Answer<()>;
 
     /// A block's bytes, from here or from a connected peer, waiting at most this long for one to have it. They are those
@@ -43,6 +43,10 @@ pub trait BlockExchange: Send + Sync {
 
     /// Whether the block is stored here. Errors: `Store`.
     fn has(&self, cid: Cid) -> Answer<bool>;
+
+    /// Whether the block is stored here with the bytes its CID names. One with others is removed, so that the next `put`
+    /// writes it again. Errors: `Store`, also if it cannot be removed.
+    fn whole(&self, cid: Cid) -> Answer<bool>;
 
     /// Who it is and whom it is connected to.
     fn standing(&self) -> Answer<Standing>;

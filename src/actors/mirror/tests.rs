@@ -266,6 +266,32 @@ async fn a_log_that_lost_its_end_and_grew_another_is_copied_from_its_beginning()
 }
 
 #[tokio::test]
+async fn what_the_exchange_lost_or_damaged_meanwhile_is_copied_again() {
+    let world = World::new();
+    let all = world.publish(&contents(0..200));
+    let mirror = world.start();
+    world.caught_up(&mirror).await;
+    mirror.stop().await;
+    let harmed = [all[0], all[70], all[199]];
+    world.exchange.lose(&harmed[0]);
+    world.exchange.damage(&harmed[1]);
+    world.exchange.lose(&harmed[2]);
+    let before = world.exchange.puts().len();
+    let mirror = world.start();
+    world.caught_up(&mirror).await;
+    // New ones do not wait until it has looked at all.
+    let new = world.publish(&contents(200..201));
+    world.caught_up(&mirror).await;
+    until("all are there again", || async { world.exchange.puts().len() == before + 4 }).await;
+    let mut put = world.exchange.puts()[before..].to_vec();
+    put.retain(|cid| *cid != new[0]);
+    assert_eq!(put, harmed);
+    for cid in all {
+        assert_eq!(world.exchange.whole(cid).await, Ok(true));
+    }
+}
+
+#[tokio::test]
 async fn a_block_that_is_damaged_in_the_log_is_not_passed_over() {
     let world = World::new();
     append(&*world.log, &[(raw(b"this"), Published, b"that")]);

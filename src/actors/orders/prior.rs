@@ -3,7 +3,7 @@
 use dta_events::ids::request_claim;
 use dta_events::record::Record;
 
-use crate::actors::log::LogReader;
+use crate::actors::log::{LogReader, NotWritten};
 use crate::actors::services::Caller;
 use crate::actors::unavailable::Unavailable;
 
@@ -26,6 +26,19 @@ pub fn prior(log: &dyn LogReader, caller: &Caller) -> Result<Prior, Unavailable>
     match log.claim(&request_claim(&caller.by, &request.idempotency_key))? {
         None => Ok(Prior::None),
         Some(sequence) => prior_at(log, caller, sequence),
+    }
+}
+
+/// Whether the request's key was taken since its desk looked: by the same request, or by another under that key.
+///
+/// # Errors
+/// `ClaimTaken` if it was, which sends the desk to look again; or the log cannot be read.
+pub(super) fn still_new(log: &dyn LogReader, caller: &Caller) -> Result<(), Unavailable> {
+    let Some(request) = &caller.request else { return Ok(()) };
+    let claim = request_claim(&caller.by, &request.idempotency_key);
+    match log.claim(&claim)? {
+        None => Ok(()),
+        Some(sequence) => Err(Unavailable::NotWritten(NotWritten::ClaimTaken { claim, sequence })),
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use super::course::Course;
 use super::error::OrderError;
 use super::message::{Answer, Task, Tell};
+use super::prior::still_new;
 use super::slot::Slot;
 use crate::actors::services::Services;
 
@@ -54,6 +55,8 @@ impl Handler<Tell> for Shard {
         Box::pin(async move {
             let _under_way = tell.permit;
             let mut slot = slot.lock().await;
+            // Who waited behind the same request is answered as that was, and not judged by what it led to.
+            still_new(&*services.log, &tell.caller)?;
             let mut course = Course::begin(&services, tell.order, &mut slot, tell.caller, tell.before)?;
             let to_deliver = course.order()?.outbox();
             let answer = match tell.task {

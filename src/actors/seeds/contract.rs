@@ -15,7 +15,8 @@ macro_rules! contract_tests {
     ($module:ident, $backend:expr) => {
         contract_tests!($module, $backend; same_order_same_key survives_reopening unknown_is_not_found
             batch_answers_in_order same_order_twice_in_a_batch empty_batch shredded_is_for_good
-            shredding_spares_others lists_without_secrets counts_slots grows keys_come_from_entropy);
+            shredding_spares_others lists_without_secrets names_the_newest_first counts_slots grows
+            keys_come_from_entropy);
     };
     ($module:ident, $backend:expr; $($clause:ident)*) => {
         mod $module {
@@ -122,6 +123,20 @@ pub fn lists_without_secrets(backend: &dyn Backend) {
     assert_eq!(listed.len(), 2);
     for seed in listed {
         assert_eq!(store.open(&seed.placed).unwrap().commitment(), seed.commitment);
+    }
+}
+
+pub fn names_the_newest_first(backend: &dyn Backend) {
+    let mut store = backend.open();
+    assert!(store.newest(3).is_empty());
+    let names = ["alice 1", "alice 2", "alice 3", "alice 4"];
+    names.iter().for_each(|name| _ = create(&mut *store, name));
+    store.shred(&cid("alice 3")).unwrap();
+    for _ in 0..2 {
+        assert_eq!(store.newest(3), ["alice 4", "alice 3", "alice 2"].map(cid));
+        assert_eq!(store.newest(9).len(), 4);
+        drop(store);
+        store = backend.open();
     }
 }
 

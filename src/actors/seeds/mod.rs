@@ -60,6 +60,9 @@ pub trait SeedStore: Send {
     /// The state of the store and of its copies, as of now; goes through all slots. No secrets.
     fn status(&mut self) -> SeedStatus;
 
+    /// The orders that got their seeds last, the newest first; shredded ones too.
+    fn newest(&mut self, limit: usize) -> Vec<CidBytes>;
+
     /// Every seed that is there, in no promised order. No secrets.
     fn list(&mut self) -> Vec<SeedListed>;
 }

@@ -27,9 +27,14 @@ impl Views {
     /// its first record.
     ///
     /// # Errors
-    /// `Open` if the engine refuses what is there or another process has it; `Engine` if the disk fails.
+    /// `Open` if the engine refuses what is there or cannot read it, or another process has it.
     pub fn open(path: &Path, projections: &[&'static dyn Projection]) -> Result<Self, ViewsError> {
-        Ok(Self { database: Arc::new(Database::open(path, projections)?) })
+        let database = Database::open(path, projections).map_err(|error| match error {
+            // What cannot be read is of no use, whichever file it is in.
+            ViewsError::Engine(reason) => ViewsError::Open { path: path.display().to_string(), reason },
+            error => error,
+        })?;
+        Ok(Self { database: Arc::new(database) })
     }
 
     /// Opens the read models to read what they hold now, also while a daemon writes to them.

@@ -96,6 +96,7 @@ impl Node {
             log,
             writer: writer.handle(),
             crypto: CryptoPool::start(2).unwrap(),
+            unknown_seeds: 0,
             seeds: SeedKeeper::start(Box::new(seeds), Box::new(OsEntropy), 64).unwrap(),
             keyring: Arc::new(keyring),
             clock_watch: Arc::new(ClockWatch::new(&*clock, 0)),

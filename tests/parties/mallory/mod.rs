@@ -1,5 +1,6 @@
 //! Mallory: an identity whose keys the test has. She signs what she likes, calls nodes, and serves.
 
+mod at_once;
 mod chance;
 mod fiduciary;
 mod forge;

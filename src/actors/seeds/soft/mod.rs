@@ -105,7 +105,11 @@ impl SoftStore {
         node: &CidBytes,
     ) -> Result<Self, SeedError> {
         let set = CopySet::attach(folders(home, copies));
-        let vault = Vault::unlock(set.header()?, node_seed, node)?;
+        // Of copies of different stores the one that is this node's counts, whichever stands first.
+        let mut headers = vec![set.header()?];
+        headers.extend(set.headers());
+        let vault = headers.into_iter().find_map(|header| Vault::unlock(header, node_seed, node).ok());
+        let vault = vault.ok_or(SeedError::Locked)?;
         let mut store = Self { vault, set, book: Book::default(), stale: true };
         store.load()?;
         match store.set.trouble() {
@@ -298,6 +302,18 @@ impl SeedStore for SoftStore {
             conflicts: conflicts.map(|(placed, _)| *placed).collect(),
             copies: self.set.status(),
         }
+    }
+
+    fn newest(&mut self, limit: usize) -> Vec<CidBytes> {
+        _ = self.refresh();
+        // Slots are taken in order and never twice.
+        let slot = |(placed, known): (&CidBytes, &Known)| match known {
+            Known::Used { slot, .. } | Known::Shredded { slot } => Some((*slot, *placed)),
+            Known::Conflict => None,
+        };
+        let mut slots: Vec<_> = self.book.orders.iter().filter_map(slot).collect();
+        slots.sort_unstable_by(|one, other| other.cmp(one));
+        slots.into_iter().take(limit).map(|(_, placed)| placed).collect()
     }
 
     fn list(&mut self) -> Vec<SeedListed> {

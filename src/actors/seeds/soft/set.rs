@@ -49,6 +49,12 @@ impl CopySet {
         Err(errors.into_iter().next().unwrap_or_else(|| SeedError::conflict("a store has no copy")))
     }
 
+    /// Every whole header, home's first.
+    pub fn headers(&self) -> impl Iterator<Item = Header> {
+        let page = |place: &Place| Some(place.copy.as_ref().ok()?.page.as_ref().ok()?.0.clone());
+        self.places.iter().filter_map(page)
+    }
+
     /// Sets aside every copy that is of another store, of a newer format, or the same file as another. One whose
     /// header is torn stays: its slots are bound to the store, so what is not of this store is repaired.
     pub fn hold_to(&mut self, header: &Header) {

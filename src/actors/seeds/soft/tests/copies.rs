@@ -169,6 +169,21 @@ fn copies_with_different_orders_in_one_slot_are_a_conflict_of_both() {
 }
 
 #[test]
+fn of_two_nodes_stores_the_foreign_one_is_named() {
+    for foreign in [0, 1] {
+        let (home, root) = (Home::new(1), TempDir::new().unwrap());
+        let others = root.path().join("home");
+        let (seed, node) = (node_seed("another node"), cid("another node"));
+        SoftStore::create(&others, &[], &seed, &node, &mut TestEntropy::new("another")).unwrap();
+        home.put(foreign, &fs::read(others.join("seeds/seeds.dta")).unwrap());
+        let error = home.try_open().map(|_| ()).unwrap_err();
+        assert_eq!(error.code(), "custody-conflict");
+        let file = home.file(foreign).display().to_string();
+        assert!(error.to_string().contains(&format!("{file} is of another store")), "{error}");
+    }
+}
+
+#[test]
 fn a_copy_of_another_store_is_a_conflict() {
     let (home, other) = (Home::new(1), Home::empty(1));
     other.create("other store").unwrap();
