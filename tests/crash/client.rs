@@ -114,10 +114,13 @@ impl Cast {
         let reference = placed.str("orderReference");
         let redeemed = until_done(|| self.redeem(&reference, &dave), "orderReference");
         let order = self.principal.get(&format!("/v1/order/{reference}")).is(200).str("orderCID");
-        let secret = self.secret(&order, &dave);
+        if self.collects {
+            self.collect(&order);
+        }
         for node in self.nodes() {
             is_received(node, &order);
         }
+        let secret = self.secret(&order, &dave);
         Told { identity, placed, redeemed, order, secret }
     }
 
@@ -148,21 +151,18 @@ impl Cast {
         self.principal.post_under("/v1/order/secret", &body, "secret")
     }
 
-    /// The secret, as the beneficiary's node gives it once it has it.
+    /// The secret, as the beneficiary's node gives it.
     fn secret(&self, order: &str, dave: &str) -> String {
         let body = json!({ "orderReference": order, "beneficiaryIDDocumentCID": dave });
+        self.host.post("/v1/order/secret", &body).is(200).str("secret")
+    }
+
+    /// The beneficiary's node asks for what there is for it until it has the order.
+    fn collect(&self, order: &str) {
         let began = Instant::now();
-        loop {
-            if self.collects {
-                self.host.post("/v1/order/collect", &json!({})).is(200);
-            }
-            let answer = self.host.post("/v1/order/secret", &body);
-            if answer.status == 200 {
-                return answer.str("secret");
-            }
-            // The release is on its way.
-            assert!(matches!(answer.status, 202 | 404 | 409), "{answer:?}");
-            assert!(began.elapsed() < PATIENCE, "no secret: {answer:?}");
+        while self.host.get(&format!("/v1/order/{order}")).status == 404 {
+            assert!(began.elapsed() < PATIENCE, "{order} is not there to be collected");
+            self.host.post("/v1/order/collect", &json!({})).is(200);
             pause();
         }
     }
