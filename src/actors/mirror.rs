@@ -96,8 +96,7 @@ impl Mirror {
         let (publish, status) = watch::channel(MirrorStatus::default());
         let (stop, stopping) = oneshot::channel();
         let task = runtime.spawn(
-            Copier { parts, look: Look::At(None), mended: 0, after: None, noted: None, publish }
-                .run(stopping),
+            Copier { parts, look: Look::Done, mended: 0, after: None, noted: None, publish }.run(stopping),
         );
         Self { handle: MirrorHandle(status), stop, task }
     }
@@ -130,8 +129,11 @@ impl MirrorHandle {
 /// How far the look at what was copied before this start has come: the exchange's files may have been lost or damaged.
 #[derive(Clone, Copy)]
 enum Look {
-    /// What stands in the log up to here is there.
-    At(Option<PublishedAt>),
+    /// Of what was copied up to `until`, all up to `after` is there. What is copied since is not looked at.
+    At {
+        after: Option<PublishedAt>,
+        until: PublishedAt,
+    },
     Done,
 }
 
@@ -175,7 +177,7 @@ impl Copier {
                         };
                         match self.look {
                             Look::Done => more.await,
-                            Look::At(_) => tokio::select! {
+                            Look::At { .. } => tokio::select! {
                                 () = more => {}
                                 () = sleep(LOOK_PAUSE) => {}
                             },
@@ -204,6 +206,7 @@ impl Copier {
         let (log, path) = (self.parts.log.clone(), self.parts.position.clone());
         self.after = blocking(move || position::find(&path, &*log)).await??;
         self.noted = self.after;
+        self.look = self.after.map_or(Look::Done, |copied| Look::At { after: None, until: copied.at });
         let mirrored = self.after.map_or(0, |after| after.at.sequence);
         self.progress(mirrored, false);
         Ok(())
@@ -229,9 +232,10 @@ impl Copier {
 
     /// Looks at the next blocks that should be there, and copies again those that are not, or not whole.
     async fn look_again(&mut self) -> Result<(), Failure> {
-        let Look::At(after) = self.look else { return Ok(()) };
+        let Look::At { after, until } = self.look else { return Ok(()) };
         let log = self.parts.log.clone();
-        let batch = blocking(move || log.published(after, BATCH)).await??;
+        let mut batch = blocking(move || log.published(after, BATCH)).await??;
+        batch.retain(|(at, _)| *at <= until);
         if batch.is_empty() {
             self.look = Look::Done;
             if self.mended > 0 {
@@ -246,7 +250,7 @@ impl Copier {
                 self.parts.exchange.put(block).await?;
                 self.mended += 1;
             }
-            self.look = Look::At(Some(at));
+            self.look = Look::At { after: Some(at), until };
         }
         Ok(())
     }
