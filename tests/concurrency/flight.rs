@@ -49,10 +49,11 @@ fn too_many(node: &Node, disk: &Disk, more: usize) {
     });
     let records = length(node) - before;
     assert_eq!(records, 2 * IN_FLIGHT as u64, "placed and committed, each once");
-    // One that was alone, then as many as had come by then, then commitments as custody makes them.
+    // One that was alone, then as many as had come by then, then commitments as custody makes them: these may each have a
+    // sync of their own, but those that waited shared theirs.
     let syncs = disk.syncs() - syncs;
     println!("{records} records in {syncs} syncs");
-    assert!(syncs * 4 <= records, "{records} records in {syncs} syncs");
+    assert!(syncs * 4 <= records * 3, "{records} records in {syncs} syncs");
 }
 
 fn on_a_disk() -> (Home, Disk) {

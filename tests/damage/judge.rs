@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use milagro_dta::actors::log::{LogReader, RocksLog, StoredBlock, verify::verify};
 use milagro_dta::actors::projector::Projector;
@@ -10,14 +10,15 @@ use milagro_dta::actors::seeds::{SeedStore, SoftStore};
 use milagro_dta::actors::views::{Replay, Views};
 use milagro_dta::cli::causes;
 use milagro_dta::cli::unlock::protection;
-use milagro_dta::home::Home as Layout;
+use milagro_dta::home::{Home as Layout, LockError};
 use milagro_dta::node::derived::{read_models, unknown_seeds};
 use milagro_dta::node::{OpenNode, OpenNodeError};
 use tokio::sync::watch;
 
+use crate::kit::pause;
 use crate::specimen::Truth;
 
-/// How long read models may take to catch up.
+/// How long read models may take to catch up, and a lock to come free.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Begins what says that a read model answers with other rows than the log's.
@@ -49,9 +50,16 @@ impl Troubles {
     }
 }
 
-/// Opens a home by the daemon's own way.
+/// Opens a home by the daemon's own way. A process that another test has just forked holds our lock too, until it runs its
+/// own program: then it is asked again.
 pub fn open(home: &Layout) -> Result<OpenNode, OpenNodeError> {
-    OpenNode::open(home.clone(), |config, keystore| protection(config, home, keystore, None))
+    let began = Instant::now();
+    loop {
+        match OpenNode::open(home.clone(), |config, keystore| protection(config, home, keystore, None)) {
+            Err(OpenNodeError::Lock(LockError::InUse { .. })) if began.elapsed() < PATIENCE => pause(),
+            opened => return opened,
+        }
+    }
 }
 
 /// Starts what a daemon starts up to the point where it would listen, and asks it for everything. Panics if any of it is

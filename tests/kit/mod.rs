@@ -356,7 +356,7 @@ impl Node {
         serde_json::from_str::<Value>(&order).unwrap()["State"].as_str().unwrap().to_owned()
     }
 
-    /// The steps and refusals of an order's history, in order.
+    /// The steps, refusals and evidence of an order's history, in order.
     pub fn steps(&self, reference: &str) -> Vec<String> {
         let history = self.get(&format!("/v1/order/{reference}/history")).is(200);
         let entries = history.body["history"].as_array().unwrap().clone();
@@ -365,6 +365,7 @@ impl Node {
                 .as_str()
                 .or(entry["refused"]["code"].as_str())
                 .or(entry["retentionEnded"].as_str())
+                .or(entry["equivocation"].is_object().then_some("equivocation"))
                 .map(str::to_owned)
         };
         entries.iter().map(|entry| name(entry).unwrap_or_else(|| panic!("{entry}"))).collect()
