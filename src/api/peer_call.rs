@@ -22,6 +22,7 @@ use super::posted;
 use crate::actors::crypto_pool::Priority;
 use crate::actors::keyring::Known;
 use crate::actors::peers::client::{BODY_BYTES_MAX, CAR};
+use crate::actors::peers::nonces::Standing;
 use crate::actors::peers::{PeerCallError, SignedRequest, answer};
 use crate::actors::services::Services;
 use crate::actors::unavailable::Unavailable;
@@ -113,9 +114,9 @@ async fn judge(
         hosted.map(|known| Addressee { request: request.clone(), known, clock: services.clock.clone() });
     let known = services.known(&request.caller()).await.map_err(unsigned)?;
     let caller = match (&here, &known) {
-        (Some(here), Some(known)) => {
-            here.admit(&known.document, services).map_err(|why| here.refusal(why))?
-        }
+        (Some(here), Some(known)) => here
+            .admit(&known.document, standing(services, known), services)
+            .map_err(|why| here.refusal(why))?,
         _ => None,
     };
 
@@ -137,9 +138,19 @@ async fn judge(
         return Ok(PeerCall { caller, caller_is_known: true, car, here });
     }
     let Ok(Body { car, stranger: Some(stranger) }) = body else { return Err(outsider(&request)) };
-    let admitted = here.admit(&stranger, services).map_err(|why| here.refusal(why))?;
+    let admitted = here.admit(&stranger, Standing::Stranger, services).map_err(|why| here.refusal(why))?;
     let caller = admitted.ok_or_else(|| outsider(&request))?;
     Ok(PeerCall { caller, caller_is_known: false, car, here })
+}
+
+/// Whose room the calls of an identity take that is known here. To live on a pinned node is the identity's own word: that
+/// earns nothing.
+fn standing(services: &Services, known: &Known) -> Standing {
+    if known.keys.is_some() || services.peers.pinned(&known.document.cid()).is_some() {
+        Standing::Pinned
+    } else {
+        Standing::Known
+    }
 }
 
 /// What came as a body.
@@ -177,9 +188,14 @@ impl Addressee {
     ///
     /// # Errors
     /// What is wrong with what the caller did sign.
-    fn admit(&self, caller: &Identity, services: &Services) -> Result<Option<Identity>, PeerCallError> {
+    fn admit(
+        &self,
+        caller: &Identity,
+        standing: Standing,
+        services: &Services,
+    ) -> Result<Option<Identity>, PeerCallError> {
         let verified = self.request.verify(caller.verifying(), self.clock.wall_ms() / 1_000);
-        match verified.and_then(|()| services.incoming.take(&self.request, &*self.clock)) {
+        match verified.and_then(|()| services.incoming.take(&self.request, standing, &*self.clock)) {
             Ok(()) => Ok(Some(caller.clone())),
             Err(PeerCallError::Signature) => Ok(None),
             Err(why) => Err(why),

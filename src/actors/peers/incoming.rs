@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::PeerCallError;
-use super::nonces::{Nonces, Now};
+use super::nonces::{Nonces, Now, Standing};
 use super::request::SignedRequest;
 use crate::ports::Clock;
 
@@ -36,9 +36,14 @@ impl Incoming {
     ///
     /// # Errors
     /// `Forgotten`, `Replayed`, `Full`.
-    pub fn take(&self, request: &SignedRequest, clock: &dyn Clock) -> Result<(), PeerCallError> {
+    pub fn take(
+        &self,
+        request: &SignedRequest,
+        standing: Standing,
+        clock: &dyn Clock,
+    ) -> Result<(), PeerCallError> {
         let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
-        nonces.take(request.caller(), *request.nonce(), request.created_s(), now(clock))
+        nonces.take(request.caller(), standing, *request.nonce(), request.created_s(), now(clock))
     }
 
     /// Room for one more body, while the permit is held.
