@@ -28,6 +28,8 @@ use crate::contain::contain;
 const LOOKUP: Duration = Duration::from_secs(5);
 /// Deliveries that a pin resumes; the timers find none of the others, `dta order retry` and `collect` do.
 const RESUMED_MAX: usize = 10_000;
+/// Parties that wait for something, among which a pin looks for those who live with the pinned one.
+const PARTIES_MAX: usize = 100_000;
 
 #[derive(Serialize)]
 struct Named {
@@ -122,11 +124,31 @@ async fn granted(app: web::Data<App>, wish: Wish, caller: Caller) -> Result<Http
     Ok(answer.json(Named { cid: identity.to_string() }))
 }
 
-/// Has what waits for an address brought to a peer that now has one.
-async fn resume(app: web::Data<App>, identity: Cid) {
-    let steps = app.query(move |views| views.outstanding(&identity, None, RESUMED_MAX)).await;
-    let Ok(steps) = steps else { return };
-    for step in steps {
+/// Has what waits for an address brought to a peer that now has one: what is for itself, and for those who live there.
+async fn resume(app: web::Data<App>, peer: Cid) {
+    let parties = match app.query(move |views| views.waiting_parties(PARTIES_MAX)).await {
+        Ok(parties) => parties,
+        Err(error) => return tracing::warn!(%error, "the pin of a peer resumes nothing"),
+    };
+    let mut left = RESUMED_MAX;
+    for party in parties {
+        let lives_there = match app.services.known(&party).await {
+            Ok(known) => known.is_some_and(|known| known.document.lives_with(&peer)),
+            Err(error) => {
+                tracing::debug!(%error, %party, "whether deliveries go to a new pin is not known");
+                false
+            }
+        };
+        if lives_there {
+            left -= resume_for(&app, party, left).await;
+        }
+    }
+}
+
+/// Answers how many deliveries it resumed, or tried to.
+async fn resume_for(app: &App, party: Cid, limit: usize) -> usize {
+    let steps = app.query(move |views| views.outstanding(&party, None, limit)).await.unwrap_or_default();
+    for step in &steps {
         let order = Aggregate { kind: AggregateKind::Order, id: step.order };
         let caller = Caller { by: BY.to_owned(), trace_id: app.services.random(), request: None };
         match app.desk.settle(order, Command::Resume, caller).await {
@@ -134,6 +156,7 @@ async fn resume(app: web::Data<App>, identity: Cid) {
             Err(error) => tracing::debug!(%error, "a delivery is not resumed by the pin of its party"),
         }
     }
+    steps.len()
 }
 
 /// The document of an identity that is not known here, from a connected IPFS peer.

@@ -11,7 +11,7 @@ use dta_protocol::Cid;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::api::{Api, AtNode};
+use super::api::{Answer, Api, AtNode};
 use super::{plain, say};
 use crate::home::Home;
 use crate::time::rfc3339;
@@ -26,6 +26,9 @@ const PER_PAGE: usize = 1_000;
 pub struct PeerCommand {
     #[command(flatten)]
     at: AtNode,
+    /// Print the node's answers as they came, in JSON, each on a line
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     what: What,
 }
@@ -46,12 +49,8 @@ enum What {
         /// Which
         cid: Cid,
     },
-    /// Show who is trusted, the newest first
-    List {
-        /// Print the answers as they come, one a line for each 1,000 pins
-        #[arg(long)]
-        json: bool,
-    },
+    /// Show who is trusted, the newest first; in JSON a line for each 1,000 pins
+    List,
 }
 
 #[derive(Deserialize)]
@@ -89,16 +88,19 @@ pub fn run(home: &Home, command: &PeerCommand) -> anyhow::Result<ExitCode> {
                 Ok(cid) => json!({ "idDocumentCID": cid.to_string(), "url": url }),
                 Err(_) => json!({ "document": document(Path::new(identity))?, "url": url }),
             };
-            let pinned: Named = api.post("/v1/peer", &body, None)?.read()?;
-            say(format_args!("pinned {}", plain(&pinned.cid)))?;
+            tell("pinned", &api.post("/v1/peer", &body, None)?, command.json)?;
         }
         What::Unpin { cid } => {
-            let unpinned: Named = api.delete(&format!("/v1/peer/{cid}"))?.read()?;
-            say(format_args!("unpinned {}", plain(&unpinned.cid)))?;
+            tell("unpinned", &api.delete(&format!("/v1/peer/{cid}"))?, command.json)?;
         }
-        What::List { json } => list(&api, *json)?,
+        What::List => list(&api, command.json)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn tell(done: &str, answer: &Answer, json: bool) -> anyhow::Result<()> {
+    let Named { cid } = answer.read()?;
+    if json { answer.print() } else { Ok(say(format_args!("{done} {}", plain(&cid)))?) }
 }
 
 fn document(path: &Path) -> anyhow::Result<String> {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use dta_events::order::Party;
 use dta_projections::{
-    COUNT_KEY, History, HistoryRow, Identities, IdentityRow, OrderRow, Orders, PEER_PREFIX, PeerRow, Peers,
-    Projection, Rows, history_prefix, identity_key, identity_ordinal_key, order_key, order_ordinal_key,
-    outstanding_key, placed_key, reference_key,
+    COUNT_KEY, History, HistoryRow, Identities, IdentityRow, OUTSTANDING_PREFIX, OrderRow, Orders,
+    PEER_PREFIX, PeerRow, Peers, Projection, Rows, history_prefix, identity_key, identity_ordinal_key,
+    order_key, order_ordinal_key, outstanding_key, placed_key, reference_key,
 };
 use dta_protocol::Cid;
 use serde::de::DeserializeOwned;
@@ -213,6 +213,26 @@ impl Queries {
                 found.push(ToFetch { sequence, order, to });
             }
             Ok(found)
+        })
+    }
+
+    /// The parties that have not got something yet, each once: at most `limit`, in the order of their CIDs.
+    pub fn waiting_parties(&self, limit: usize) -> Result<Vec<Cid>, ViewsError> {
+        self.database.read(&Orders, |reader| {
+            let mut parties: Vec<Cid> = Vec::new();
+            while parties.len() < limit {
+                // The first row of the party after the last one found, however many rows that has.
+                let from = match parties.last() {
+                    Some(last) => [outstanding_key(last, Some(u64::MAX)), vec![0]].concat(),
+                    None => OUTSTANDING_PREFIX.to_vec(),
+                };
+                let Some(row) = reader.scan(&from).next() else { break };
+                let (key, _) = row?;
+                let cid = key.strip_prefix(OUTSTANDING_PREFIX).and_then(|rest| rest.first_chunk::<36>());
+                let Some(party) = cid.and_then(|cid| Cid::from_bytes(cid).ok()) else { break };
+                parties.push(party);
+            }
+            Ok(parties)
         })
     }
 
