@@ -12,7 +12,8 @@ pub use digest::{Digest, advance, genesis};
 pub use history::{Entry, History, HistoryRow, history_prefix};
 pub use identities::{Identities, IdentityRow, identity_key, identity_ordinal_key};
 pub use orders::{
-    OrderRow, Orders, Outstanding, order_key, order_ordinal_key, outstanding_key, placed_key, reference_key,
+    OUTSTANDING_PREFIX, OrderRow, Orders, Outstanding, order_key, order_ordinal_key, outstanding_key,
+    placed_key, reference_key,
 };
 pub use peers::{PEER_PREFIX, PeerRow, Peers};
 pub use projection::{COUNT_KEY, Change, Projection, ProjectionError, Rows, decode_row};

@@ -35,11 +35,14 @@ pub struct Outstanding {
     pub sequence: u64,
 }
 
+/// The first byte of the row keys of what parties have not got; the party's CID (36 bytes) follows.
+pub const OUTSTANDING_PREFIX: &[u8] = b"d";
+
 /// Row key of what a party has not got, by the record since which; its value is the aggregate id and the party's role. The
 /// common beginning, if no sequence is given.
 pub fn outstanding_key(party: &Cid, sequence: Option<u64>) -> Vec<u8> {
     let sequence = sequence.map(u64::to_be_bytes);
-    [b"d".as_slice(), &party.to_bytes(), sequence.as_ref().map_or(&[], |bytes| bytes.as_slice())].concat()
+    [OUTSTANDING_PREFIX, &party.to_bytes(), sequence.as_ref().map_or(&[], |bytes| bytes.as_slice())].concat()
 }
 
 /// Row key of an order by its aggregate id.
@@ -72,7 +75,7 @@ impl Projection for Orders {
     }
 
     fn schema(&self) -> u16 {
-        2
+        3
     }
 
     fn reads(&self, record: &Record) -> Vec<Vec<u8>> {

@@ -100,6 +100,12 @@ fn an_identity_goes_from_node_to_node_and_is_pinned() {
     assert!(dta(&home, &node, &["peer", "list"]).is(0).out.contains("  -  test"));
     assert_eq!(dta(&home, &node, &["peer", "unpin", &bob.cid()]).is(0).line("unpinned"), bob.cid());
     assert_eq!(dta(&home, &node, &["peer", "list"]).is(0).out, "");
+    // Each command prints the node's answer as it came, if that is asked for.
+    for act in [&["pin", file][..], &["unpin", &bob.cid()]] {
+        let said = dta(&home, &node, &[&["peer"], act, &["--json"]].concat()).is(0).out;
+        let answer: Value = serde_json::from_str(&said).unwrap();
+        assert_eq!(answer, json!({ "idDocumentCID": bob.cid() }));
+    }
     node.stop();
     let replayed = home.must(&["log", "replay"]);
     for told in ["peer/pinned", "at http://127.0.0.1:7", "without a URL", "peer/unpinned", "identity/learned"]
@@ -290,4 +296,29 @@ fn what_waits_is_accepted_and_what_failed_is_told() {
         requests[3].starts_with("POST /v1/order/r/cancel ") && requests[3].ends_with(r#"{"detail":"why"}"#)
     );
     assert!(requests[5].starts_with("POST /v1/order/r/dispute ") && requests[5].ends_with("{}"));
+}
+
+#[test]
+fn every_command_on_orders_prints_the_answer_as_it_came() {
+    let home = Home::empty();
+    let answer = json!({ "orderReference": "r", "state": "Placed", "waiting": [], "collected": [], "failed": [], "history": [], "secret": "" });
+    let commands: [&[&str]; 9] = [
+        &["place"],
+        &["redeem", "r"],
+        &["cancel", "r"],
+        &["dispute", "r"],
+        &["retry", "r"],
+        &["list"],
+        &["collect"],
+        &["collect", "--from", "bafyreict2ejjb2jcobqobmfccgrpixuwyjkgh5pkvnnaf3fkazrxqqyzge"],
+        // The order, then its history.
+        &["show", "r"],
+    ];
+    let (url, served) = canned(vec![(200, answer.clone()); commands.len() + 1]);
+    for command in commands {
+        let said = at(&home, &url, &[&["order"], command, &["--json"]].concat()).is(0);
+        let lines: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines, vec![answer.clone(); if command[0] == "show" { 2 } else { 1 }], "{command:?}");
+    }
+    served.join().unwrap();
 }

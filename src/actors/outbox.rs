@@ -55,8 +55,6 @@ pub enum Brought {
     Waiting,
     /// The peer says no.
     Refused {
-        /// The HTTP status of its answer.
-        status: u16,
         /// Its reason.
         code: String,
     },
@@ -214,11 +212,11 @@ impl Outbox {
                 call
             }
             Err(error) => {
-                let (status, code) = match error {
-                    PeerError::Refused { status, code } => (status, code),
+                let code = match error {
+                    PeerError::Refused { code, .. } => code,
                     other => {
                         tracing::error!(error = %other, "what an order has for a peer cannot be sent");
-                        (0, "not-sendable".to_owned())
+                        "not-sendable".to_owned()
                     }
                 };
                 self.pauses().forget(&order);
@@ -229,7 +227,7 @@ impl Outbox {
                     ended(&delivery, Outcome::Refused(code.clone()))
                 };
                 self.desk.settle(order, command, by_peer).await?;
-                Ok(Call::End(Brought::Refused { status, code }))
+                Ok(Call::End(Brought::Refused { code }))
             }
         }
     }

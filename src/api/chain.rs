@@ -27,9 +27,9 @@ pub(super) async fn chain(app: web::Data<App>, request: HttpRequest) -> Result<H
 }
 
 fn collect(log: &dyn LogReader, order: &Order) -> Result<Vec<u8>, ApiError> {
-    // Our own step that the fiduciary has not answered is signed and published too.
+    // Our own steps that the fiduciary has not answered are signed and published too.
     let steps: Vec<Cid> =
-        order.steps.iter().chain(&order.pending).map(|accepted| accepted.step.cid).collect();
+        order.steps.iter().chain(order.unsettled()).map(|accepted| accepted.step.cid).collect();
     let root = *steps.last().ok_or_else(ApiError::no_order)?;
     let (mut envelopes, mut signers, mut bodies) = (Vec::new(), BTreeSet::new(), Vec::new());
     for cid in steps.into_iter().rev() {

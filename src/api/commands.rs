@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::App;
 use super::error::ApiError;
 use super::posted::{BY, Posted};
+use super::refusal::turned_down;
 use crate::actors::orders::{Named, Stands};
 use crate::actors::outbox::Brought;
 use crate::actors::services::Caller;
@@ -151,15 +152,7 @@ impl App {
     pub(super) async fn brought(&self, order: Aggregate) -> Result<(), ApiError> {
         match self.outbox.bring_within(order, self.order_wait).await {
             Brought::Done | Brought::Waiting => Ok(()),
-            Brought::Refused { status, code } => {
-                // A status of the other node that says something of this one's would mislead.
-                let status = match StatusCode::from_u16(status) {
-                    Ok(status) if matches!(status.as_u16(), 409 | 410 | 422) => status,
-                    _ => StatusCode::BAD_GATEWAY,
-                };
-                let text = format!("the other party's node turned it down: {code}");
-                Err(ApiError::of_peer(status, code, text))
-            }
+            Brought::Refused { code } => Err(turned_down(code)),
         }
     }
 }

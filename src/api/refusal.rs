@@ -20,11 +20,54 @@ impl From<OrderError> for ApiError {
             OrderError::Recorded { rejection, sequence } => ApiError::from(rejection).recorded(sequence),
             OrderError::Invalid(text) => ApiError::invalid("invalid", text),
             OrderError::Outsider => ApiError::no_order(),
+            OrderError::TurnedDown { code } => turned_down(code),
             OrderError::OtherRequest => other_request(),
             OrderError::Unfinished { why, sequence } => ApiError::from(why).recorded(sequence),
             OrderError::Unavailable(why) => why.into(),
         }
     }
+}
+
+/// What another node's signed refusal is to the client of this one. It follows from the code alone, which is recorded: so
+/// the same request again is answered the same. A code that says nothing here would mislead with a status of its own.
+pub(super) fn turned_down(code: String) -> ApiError {
+    let status = match code.as_str() {
+        "expired" | "closed" | "withdrawn" | "refused" | "retention-ended" => StatusCode::GONE,
+        "reference-taken"
+        | "not-outstanding"
+        | "nothing-to-dispute"
+        | "not-hosted"
+        | "not-made-here"
+        | "out-of-state"
+        | "wrong-previous"
+        | "equivocation"
+        | "step-pending"
+        | "not-pending"
+        | "not-before"
+        | "not-due"
+        | "beneficiary-mismatch" => StatusCode::CONFLICT,
+        "unknown-identity"
+        | "wrong-signer"
+        | "unknown-plugin"
+        | "coin-unknown"
+        | "policy-unsupported"
+        | "policy-invalid"
+        | "issued-before-previous"
+        | "proof-invalid"
+        | "wrong-reference"
+        | "signature-invalid"
+        | "cannot-open"
+        | "other-recipients"
+        | "block-missing"
+        | "keys-invalid"
+        | "secret-taken"
+        | "identity-refused"
+        | "code-malformed"
+        | "too-long" => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::BAD_GATEWAY,
+    };
+    let text = format!("the other party's node turned it down: {code}");
+    ApiError::of_peer(status, code, text)
 }
 
 impl From<IdentityError> for ApiError {
@@ -74,7 +117,9 @@ impl From<order::Rejection> for ApiError {
             | R::NotDue { .. }
             | R::BeneficiaryMismatch(_) => StatusCode::CONFLICT,
             // It was possible once and never will be again.
-            R::Expired { .. } | R::Closed(_) | R::Refused(_) | R::RetentionEnded { .. } => StatusCode::GONE,
+            R::Expired { .. } | R::Closed(_) | R::Withdrawn | R::Refused(_) | R::RetentionEnded { .. } => {
+                StatusCode::GONE
+            }
             R::UnknownIdentity { .. }
             | R::WrongSigner(_)
             | R::UnknownPlugin(_)

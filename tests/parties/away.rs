@@ -182,6 +182,40 @@ fn a_beneficiary_on_a_node_that_the_fiduciary_does_not_know_collects() {
 }
 
 #[test]
+fn the_pin_of_a_node_resumes_what_waits_for_those_who_live_there() {
+    let [mut alice, mut bob, mut carol] = ["alice", "bob", "carol"].map(Party::new);
+    alice.home.settings(&Settings::default().text("principal", &bob.cid));
+    bob.home.settings(&Settings::default().text("fiduciary", ""));
+    carol.home.settings(&Settings::default().text("principal", &bob.cid));
+    for party in [&mut alice, &mut bob, &mut carol] {
+        party.start();
+    }
+    alice.pin(&bob.document(&bob.cid), Some(&bob.url));
+    bob.pin(&alice.document(&alice.cid), Some(&alice.url));
+    carol.pin(&bob.document(&bob.cid), Some(&bob.url));
+    let (dave, erin) = (carol.identity("dave"), carol.identity("erin"));
+    let mut orders = Vec::new();
+    for hosted in [&dave, &erin] {
+        alice.pin(&carol.document(hosted), None);
+        let (reference, _) = alice.place(hosted);
+        let order = alice.get(&format!("/v1/order/{reference}")).is(200).str("orderCID");
+        alice.redeem(&reference, hosted).is(200);
+        bob.until("nobody can be called", |bob| {
+            waiting(bob, &order).first().is_some_and(|waits| waits["outcome"] == "unaddressed")
+        });
+        orders.push(order);
+    }
+    // Neither of them is pinned at bob's: the node is, on which they live, and its URL is where they are called.
+    bob.caught_up().pin(&carol.document(&carol.cid), Some(&carol.url));
+    for order in &orders {
+        carol.until("the release is brought", |carol| {
+            let answer = carol.get(&format!("/v1/order/{order}"));
+            answer.status == 200 && answer.body["state"] == "Received"
+        });
+    }
+}
+
+#[test]
 fn a_redemption_that_was_taken_is_not_refused_because_custody_has_lost_the_seed() {
     let mut world = World::with(&Settings::impatient(), &[]);
     let seeds = world.bob.home.path().join("seeds");

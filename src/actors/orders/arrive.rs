@@ -79,7 +79,7 @@ impl Course<'_> {
         }
         for envelope in &arrival.steps {
             let cid = envelope.cid();
-            if order.steps.iter().chain(&order.pending).any(|accepted| accepted.step.cid == cid) {
+            if order.steps.iter().chain(order.unsettled()).any(|accepted| accepted.step.cid == cid) {
                 continue;
             }
             if unbelieved.is_some() {
@@ -145,12 +145,15 @@ impl Course<'_> {
         let (Some(first), Some(root)) = (arrival.steps.first(), arrival.root()) else {
             return Err(OrderError::Outsider);
         };
-        let known = order.steps.iter().chain(&order.pending).any(|accepted| accepted.step.cid == root.cid());
+        let known =
+            order.steps.iter().chain(order.unsettled()).any(|accepted| accepted.step.cid == root.cid());
         let (root, begins) = (root.statement(), first.statement().kind == Kind::Placed);
         let all = [Party::Principal, Party::Fiduciary, Party::Beneficiary].map(|party| order.party(party));
         let speakers: Vec<Cid> = if order.placed().is_none() {
             let trusted = self.services.trusts(&arrival.from.cid()).await?;
-            let legal = begins && trusted && matches!(root.kind, Kind::Placed | Kind::Released);
+            // A principal may take an order back before its fiduciary has heard of it.
+            let first = matches!(root.kind, Kind::Placed | Kind::Released | Kind::CancellationRequested);
+            let legal = begins && trusted && first;
             root.signer.filter(|_| legal).into_iter().collect()
         } else if known {
             all.into_iter().flatten().collect()

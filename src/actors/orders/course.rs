@@ -49,6 +49,14 @@ pub(super) struct Course<'a> {
 }
 
 impl<'a> Course<'a> {
+    /// A request whose step the fiduciary turned down is answered so, however often it is made.
+    pub(super) fn not_turned_down(&self, step: &Cid) -> Result<(), OrderError> {
+        match self.order()?.turned_down.get(step) {
+            Some(code) => Err(OrderError::TurnedDown { code: code.clone() }),
+            None => Ok(()),
+        }
+    }
+
     /// Reads the order, if it is not in memory.
     pub(super) fn begin(
         services: &'a Services,

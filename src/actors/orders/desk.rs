@@ -13,7 +13,7 @@ use super::arrive::Arrived;
 use super::error::OrderError;
 use super::message::{Answer, Named, Place, Placed, Redeem, Redeemed, Stands, Task, Tell};
 use super::parcel::Parcel;
-use super::prior::{Prior, prior, prior_at};
+use super::prior::{Before, Prior, prior, prior_at};
 use super::shard::Shard;
 use crate::actors::log::NotWritten;
 use crate::actors::services::{Caller, Services};
@@ -43,7 +43,7 @@ impl Desk {
                 // The key is taken by this very request: what it led to is answered, and nothing is claimed again.
                 Prior::Same(record) => {
                     caller.request = None;
-                    (record.aggregate, Task::PlacedBefore, Some(record.sequence))
+                    (record.aggregate, Task::PlacedBefore, Some(Before::of(&record)?))
                 }
                 Prior::None => {
                     let reference = self.new_reference();
@@ -72,7 +72,7 @@ impl Desk {
                 Prior::Same(record) if record.aggregate != order => return Err(OrderError::OtherRequest),
                 Prior::Same(record) => {
                     caller.request = None;
-                    Some(record.sequence)
+                    Some(Before::of(&record)?)
                 }
                 Prior::None => None,
             };
@@ -204,7 +204,8 @@ impl Desk {
                 Prior::Same(record) => {
                     let task = Task::Attend;
                     caller.request = None;
-                    let answer = self.tell(order.aggregate, task, caller, Some(record.sequence)).await?;
+                    let before = Some(Before::of(&record)?);
+                    let answer = self.tell(order.aggregate, task, caller, before).await?;
                     return stands(answer);
                 }
                 Prior::None => None,
@@ -231,6 +232,7 @@ impl Desk {
         before: Option<u64>,
     ) -> Result<Placed, OrderError> {
         let caller = Caller { request: None, ..caller };
+        let before = before.map(|sequence| Before { sequence, step: None });
         match self.tell(order, Task::PlacedBefore, caller, before).await? {
             Answer::Placed(placed) => Ok(placed),
             _ => Err(mismatched()),
@@ -249,6 +251,7 @@ impl Desk {
         before: Option<u64>,
     ) -> Result<Redeemed, OrderError> {
         let caller = Caller { request: None, ..caller };
+        let before = before.map(|sequence| Before { sequence, step: None });
         match self.tell(order.aggregate, Task::RedeemedBefore, caller, before).await? {
             Answer::Redeemed(redeemed) => Ok(redeemed),
             _ => Err(mismatched()),
@@ -289,7 +292,7 @@ impl Desk {
         order: Aggregate,
         task: Task,
         caller: Caller,
-        before: Option<u64>,
+        before: Option<Before>,
     ) -> Result<Answer, OrderError> {
         let [a, b, ..] = order.id;
         let shard = usize::from(u16::from_be_bytes([a, b])) % self.shards.len().max(1);

@@ -27,6 +27,12 @@ pub enum OrderError {
     /// Whoever calls is no party of such an order: it learns nothing.
     #[error("there is nothing here for this caller")]
     Outsider,
+    /// The step that this very request made was turned down by the fiduciary.
+    #[error("the other party's node turned it down: {code}")]
+    TurnedDown {
+        /// Its reason: 1 to 64 of `a-z`, `0-9` and `-`.
+        code: String,
+    },
     /// The idempotency key belongs to another request.
     #[error("Idempotency-Key: was used for another request")]
     OtherRequest,

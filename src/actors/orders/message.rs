@@ -13,6 +13,7 @@ use super::arrival::Arrival;
 use super::arrive::Arrived;
 use super::error::OrderError;
 use super::parcel::Parcel;
+use super::prior::Before;
 use crate::actors::services::Caller;
 
 /// Order a key pair.
@@ -89,8 +90,8 @@ pub(super) struct Tell {
     pub(super) order: Aggregate,
     pub(super) task: Task,
     pub(super) caller: Caller,
-    /// The record that answers this request already, if it was made before.
-    pub(super) before: Option<u64>,
+    /// What this request led to already, if it was made before.
+    pub(super) before: Option<Before>,
     /// Counts it among those under way until it is answered.
     pub(super) permit: OwnedSemaphorePermit,
 }

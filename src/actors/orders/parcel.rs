@@ -67,7 +67,10 @@ impl Course<'_> {
         let reader = reader.ok_or_else(|| missing("a party here"))?;
         let steps: Vec<Accepted> = match delivery.to {
             // It has all that its own log accepted.
-            Party::Fiduciary => order.pending.iter().chain(order.steps.last()).take(1).cloned().collect(),
+            Party::Fiduciary => match &order.pending {
+                Some(_) => order.unsettled().cloned().collect(),
+                None => order.steps.last().cloned().into_iter().collect(),
+            },
             // It knows nothing of the order.
             Party::Beneficiary => order.steps.clone(),
             // It may have missed an answer: everything after the last step of its own.

@@ -1,7 +1,9 @@
 //! Idempotency: what an earlier request under the same key led to.
 
 use dta_events::ids::request_claim;
-use dta_events::record::Record;
+use dta_events::order::Event;
+use dta_events::record::{Effect, Record};
+use dta_protocol::Cid;
 
 use crate::actors::log::{LogReader, NotWritten};
 use crate::actors::services::Caller;
@@ -15,6 +17,35 @@ pub enum Prior {
     Same(Box<Record>),
     /// Another body was sent under this key.
     Other,
+}
+
+/// The record that an earlier request led to, for whoever makes the request again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before {
+    /// Its sequence.
+    pub(super) sequence: u64,
+    /// The step that the request made: what the fiduciary said to that is what it is answered.
+    pub(super) step: Option<Cid>,
+}
+
+impl Before {
+    /// Of the record that took the request's key.
+    ///
+    /// # Errors
+    /// Newer code wrote it.
+    pub(super) fn of(record: &Record) -> Result<Self, Unavailable> {
+        let mut before = Self { sequence: record.sequence, step: None };
+        let Effect::Events(events) = &record.effect else { return Ok(before) };
+        for stored in events {
+            let event = Event::from_stored(stored);
+            if let Event::StepAppended(appended) =
+                event.map_err(|error| Unavailable::Inconsistent(error.to_string()))?
+            {
+                before.step = Some(appended.step.cid);
+            }
+        }
+        Ok(before)
+    }
 }
 
 /// Looks a request up by caller and key.

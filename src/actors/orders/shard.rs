@@ -57,7 +57,11 @@ impl Handler<Tell> for Shard {
             let mut slot = slot.lock().await;
             // Who waited behind the same request is answered as that was, and not judged by what it led to.
             still_new(&*services.log, &tell.caller)?;
-            let mut course = Course::begin(&services, tell.order, &mut slot, tell.caller, tell.before)?;
+            let sequence = tell.before.map(|before| before.sequence);
+            let mut course = Course::begin(&services, tell.order, &mut slot, tell.caller, sequence)?;
+            if let Some(step) = tell.before.and_then(|before| before.step) {
+                course.not_turned_down(&step)?;
+            }
             let to_deliver = course.order()?.outbox();
             let answer = match tell.task {
                 Task::Place { reference, place } => course.place(reference, *place).await.map(Answer::Placed),

@@ -39,6 +39,7 @@ fn rejections_of_orders() {
         (R::ClockUntrusted, 503),
         (R::BeneficiaryMismatch(cid), 409),
         (R::Closed(ClosedCode::Expired), 410),
+        (R::Withdrawn, 410),
         (R::Refused("x".into()), 410),
         (R::RetentionEnded { until_ms: 1 }, 410),
         (R::IssuedInFuture, 503),
@@ -46,8 +47,22 @@ fn rejections_of_orders() {
         (R::ProofInvalid, 422),
         (R::WrongReference, 422),
         (R::TooLong { field: "detail", bytes: 2, limit: 1 }, 422),
+        (R::NotOutstanding(Party::Principal), 409),
+        (R::NothingToDispute, 409),
+        (R::SignatureInvalid, 422),
+        (R::CannotOpen, 422),
+        (R::OtherRecipients, 422),
+        (R::BlockMissing(cid), 422),
+        (R::KeysInvalid, 422),
+        (R::SecretTaken, 422),
+        (R::IdentityRefused { cid, why: "x".into() }, 422),
+        (R::CodeMalformed, 422),
     ] {
         let (code, text) = (rejection.code(), rejection.to_string());
+        // Said by another node, it is the same: that its state is not ours is in the text.
+        let of_peer = turned_down(code.to_owned());
+        let expected = if [404, 503].contains(&status) { 502 } else { status };
+        assert_eq!(of_peer.status_code().as_u16(), expected, "{code}");
         let answer: ApiError = OrderError::from(rejection).into();
         assert_eq!(answer.to_string(), text);
         assert_eq!(answered(answer), (status, code, (status == 503).then(|| "1".into())));

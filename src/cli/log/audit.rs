@@ -154,12 +154,12 @@ impl Audit<'_> {
                 }
             }
             order::Event::StepRefused { cid, .. } => {
-                let pending = order.pending.as_ref().is_some_and(|pending| pending.step.cid == *cid);
+                let pending = order.unsettled().any(|ours| ours.step.cid == *cid);
                 let place = place(&order.reference, "the refused step", cid);
                 ensure!(pending, "{place}: does not wait for an answer");
             }
             order::Event::DeliveryEnded { step, .. } => {
-                let known = order.steps.iter().chain(&order.pending).any(|known| known.step.cid == *step);
+                let known = order.steps.iter().chain(order.unsettled()).any(|known| known.step.cid == *step);
                 let place = place(&order.reference, "the step of a delivery", step);
                 ensure!(known, "{place}: is not the order's");
             }

@@ -64,6 +64,8 @@ pub(super) fn order_summary(records: u64, order: &Order) -> Value {
         "commitment": order.commitment().map(hex::encode),
         "steps": order.steps.iter().map(accepted).collect::<Vec<_>>(),
         "pending": order.pending.as_ref().map(accepted),
+        "withdrawal": order.withdrawal.as_ref().map(accepted),
+        "withdrawn": order.withdrawn,
         "cancellation_requested": order.cancellation_requested,
         "secret": order.secret.map(|secret| json!({
             "cid": secret.cid.to_string(),

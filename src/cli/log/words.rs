@@ -98,7 +98,7 @@ pub(super) fn order(order: &Order) -> String {
     for accepted in &order.steps {
         line("accepted", format!("{} {}", accepted.step.facts.kind(), accepted.step.cid));
     }
-    if let Some(pending) = &order.pending {
+    for pending in order.unsettled() {
         line("not settled", format!("{} {}", pending.step.facts.kind(), pending.step.cid));
     }
     if let Some(secret) = &order.secret {

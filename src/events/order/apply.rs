@@ -12,13 +12,10 @@ impl Order {
         match event {
             Event::StepAppended(appended) => self.append(appended),
             Event::StepRefused { cid, code } => {
-                if let Some(pending) = self.pending.take_if(|pending| pending.step.cid == *cid)
-                    && self.steps.is_empty()
-                {
-                    // What was turned down stays to be seen: no step follows it.
-                    self.steps.push(pending);
-                    self.stage = Stage::Refused;
-                    self.refused = Some(code.clone());
+                let ours = self.unsettled().any(|ours| ours.step.cid == *cid);
+                if ours {
+                    self.turned_down.insert(*cid, code.clone());
+                    self.turn_down(cid, code);
                 }
             }
             Event::EquivocationSeen { first, second } => {
@@ -40,6 +37,24 @@ impl Order {
         self
     }
 
+    fn turn_down(&mut self, cid: &Cid, code: &str) {
+        self.withdrawn = false;
+        // A wish that is turned down leaves the order as it was: its `order/placed` waits again, for an answer of its own.
+        if self.withdrawal.take_if(|withdrawal| withdrawal.step.cid == *cid).is_some() {
+            self.stage = Stage::New;
+            return;
+        }
+        self.withdrawal = None;
+        if let Some(pending) = self.pending.take()
+            && self.steps.is_empty()
+        {
+            // What was turned down stays to be seen: no step follows it.
+            self.steps.push(pending);
+            self.stage = Stage::Refused;
+            self.refused = Some(code.to_owned());
+        }
+    }
+
     fn append(&mut self, appended: &StepAppended) {
         self.reference.clone_from(&appended.reference);
         self.hosts = appended.hosts;
@@ -49,15 +64,23 @@ impl Order {
             self.terms = terms.clone();
         }
         if appended.pending {
-            self.pending = Some(accepted);
+            let cancels = matches!(accepted.step.facts, StepFacts::CancellationRequested);
+            if cancels && self.pending.is_some() {
+                self.withdrawal = Some(accepted);
+                self.stage = Stage::Withdrawn;
+            } else {
+                self.pending = Some(accepted);
+            }
+            // Of what the fiduciary had accepted after all it is asked once more, and then as of any order.
+            self.withdrawn = cancels && self.withdrawal.is_some();
             return;
         }
         self.settle(accepted.step.previous.as_ref());
         self.accept(accepted);
     }
 
-    /// The order as a step that answers `previous` finds it: with our own pending step if that is what it answers,
-    /// without it otherwise.
+    /// The order as a step that answers `previous` finds it: with our own pending steps as far as that is what it answers,
+    /// without them otherwise.
     pub fn seen_from(&self, previous: Option<&Cid>) -> Self {
         let mut order = self.clone();
         order.settle(previous);
@@ -65,10 +88,11 @@ impl Order {
     }
 
     fn settle(&mut self, previous: Option<&Cid>) {
-        if let Some(pending) = self.pending.take()
-            && previous == Some(&pending.step.cid)
-        {
-            self.accept(pending);
+        let (pending, withdrawal) = (self.pending.take(), self.withdrawal.take());
+        let ours: Vec<Accepted> = pending.into_iter().chain(withdrawal).collect();
+        let answered = ours.iter().position(|ours| previous == Some(&ours.step.cid));
+        for accepted in ours.into_iter().take(answered.map_or(0, |answered| answered + 1)) {
+            self.accept(accepted);
         }
     }
 
@@ -81,7 +105,10 @@ impl Order {
                 let until_ms = retention_ms.map(|limit| accepted.at_ms.saturating_add(limit));
                 self.secret = Some(HeldSecret { cid: *secret, until_ms, ended: false });
             }
-            StepFacts::CancellationRequested => self.cancellation_requested = true,
+            StepFacts::CancellationRequested => {
+                self.cancellation_requested = true;
+                self.withdrawn = false;
+            }
             _ => {}
         }
         if let Some(stage) = rule(accepted.step.facts.kind()).and_then(|rule| rule.to) {

@@ -15,6 +15,8 @@ pub enum Due {
     Release,
     /// The beneficiary opens what was released and answers.
     Acknowledge,
+    /// The principal, which has taken the order back, asks for what the fiduciary had accepted to be closed.
+    RequestCancellation,
     /// The fiduciary closes the order.
     Close(ClosedCode),
     /// The sealed secret is dropped.
@@ -28,6 +30,7 @@ impl Due {
             Due::Commit => Some(Command::Commit),
             Due::Release => Some(Command::Release),
             Due::Acknowledge => None,
+            Due::RequestCancellation => Some(Command::RequestCancellation { detail: String::new() }),
             Due::Close(code) => Some(Command::Close(code)),
             Due::EndRetention => Some(Command::EndRetention),
         }
@@ -50,6 +53,9 @@ impl Order {
     fn agenda(&self) -> Vec<(u64, Due)> {
         let mut agenda = Vec::new();
         let open = matches!(self.stage, Stage::Placed | Stage::Committed | Stage::RedemptionRequested);
+        if self.withdrawn && self.pending.is_none() && open {
+            agenda.push((0, Due::RequestCancellation));
+        }
         if self.hosts(Party::Fiduciary) && open {
             if self.cancellation_requested {
                 agenda.push((0, Due::Close(ClosedCode::Cancelled)));

@@ -23,7 +23,7 @@ pub struct Delivery {
 }
 
 impl Order {
-    /// The deliveries to be made now. A principal's step goes to the fiduciary until that answers with the next; a
+    /// The deliveries to be made now. A principal's step (with what it has not answered before) goes to the fiduciary until that answers with the next; a
     /// release goes to its beneficiary until that answers with a receipt or a dispute, which goes to the fiduciary; and
     /// what the principal did not ask for is brought to it by the fiduciary.
     pub fn outbox(&self) -> Vec<Delivery> {
@@ -97,7 +97,8 @@ impl Order {
         let elsewhere = |party| self.party(party).is_some() && !self.hosts(party);
         let mut to = Vec::new();
         if let Some(pending) = &self.pending {
-            to.push((Party::Fiduciary, pending));
+            // A wish to cancel what is pending goes with it, in its place.
+            to.push((Party::Fiduciary, self.withdrawal.as_ref().unwrap_or(pending)));
         } else if let Some(head) = self.steps.last() {
             let signer = rule(head.step.facts.kind()).map(|rule| rule.signer);
             let issued = signer.is_some_and(|signer| self.hosts(signer));

@@ -51,13 +51,20 @@ impl Order {
             }
             Command::RequestCancellation { detail } => {
                 self.own(Party::Principal)?;
-                let asked = |pending: &Accepted| pending.step.facts.kind() == Kind::CancellationRequested;
-                let asked = self.cancellation_requested || self.pending.as_ref().is_some_and(asked);
+                let asks = |ours: &Accepted| ours.step.facts.kind() == Kind::CancellationRequested;
+                let asked = self.cancellation_requested || self.unsettled().any(asks);
                 if asked && !self.stage.is_final() {
                     return Ok(Work::Done);
                 }
-                self.legal(Kind::CancellationRequested, "cancel")?;
-                self.none_pending()?;
+                // An order that the fiduciary has not answered is taken back by an answer to our own step.
+                let placed =
+                    |ours: &Accepted| (ours.step.facts.kind() == Kind::Placed).then_some(ours.step.cid);
+                let order = match self.pending.as_ref().and_then(placed) {
+                    Some(placed) => &self.seen_from(Some(&placed)),
+                    None => self,
+                };
+                order.legal(Kind::CancellationRequested, "cancel")?;
+                order.none_pending()?;
                 if detail.len() > MAX_DETAIL_BYTES {
                     return Err(Rejection::TooLong {
                         field: "detail",
@@ -65,7 +72,7 @@ impl Order {
                         limit: MAX_DETAIL_BYTES,
                     });
                 }
-                self.sign(Content::CancellationRequested { detail: detail.clone() }, facts)
+                order.sign(Content::CancellationRequested { detail: detail.clone() }, facts)
             }
             Command::Close(code) => {
                 self.own(Party::Fiduciary)?;
@@ -93,10 +100,10 @@ impl Order {
                 Ok(if events.is_empty() { Work::Done } else { Work::Record })
             }
             Command::Refuse { code, .. } if !is_code(code) => Err(Rejection::CodeMalformed),
-            Command::Refuse { cid, .. } => match &self.pending {
-                Some(pending) if pending.step.cid == *cid => Ok(Work::Record),
-                _ => Err(Rejection::NotPending),
-            },
+            Command::Refuse { cid, .. } if self.unsettled().any(|ours| ours.step.cid == *cid) => {
+                Ok(Work::Record)
+            }
+            Command::Refuse { .. } => Err(Rejection::NotPending),
             Command::EndDelivery { to, step, outcome } => {
                 self.prepare_end_delivery(*to, step, outcome, facts)
             }
@@ -138,6 +145,9 @@ impl Order {
 
     fn prepare_redemption(&self, beneficiary: Cid, facts: &Facts) -> Result<Work, Rejection> {
         self.own(Party::Principal)?;
+        if self.withdrawn && !self.stage.is_final() {
+            return Err(Rejection::Withdrawn);
+        }
         // Asked before: the same answer for the same beneficiary, and a plain no for another.
         let asked = match (&self.pending, self.stage) {
             (Some(pending), _) => match pending.step.facts {

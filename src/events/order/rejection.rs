@@ -107,6 +107,9 @@ pub enum Rejection {
     /// Closed before release.
     #[error("the order is closed: {}", .0.as_str())]
     Closed(ClosedCode),
+    /// Taken back by its principal before the fiduciary answered.
+    #[error("the order was taken back before its fiduciary answered")]
+    Withdrawn,
     /// Turned down by the fiduciary.
     #[error("the fiduciary turned the order down: {0}")]
     Refused(String),
@@ -201,6 +204,7 @@ impl Rejection {
             Rejection::ClockUntrusted => "clock-untrusted",
             Rejection::BeneficiaryMismatch(_) => "beneficiary-mismatch",
             Rejection::Closed(_) => "closed",
+            Rejection::Withdrawn => "withdrawn",
             Rejection::Refused(_) => "refused",
             Rejection::RetentionEnded { .. } => "retention-ended",
             Rejection::IssuedInFuture => "issued-in-future",

@@ -54,6 +54,11 @@ pub struct Order {
     pub steps: Vec<Accepted>,
     /// Our own step that the fiduciary has not settled yet.
     pub pending: Option<Accepted>,
+    /// Our wish to cancel an order whose `order/placed` is still pending: it answers that, and goes with it.
+    pub withdrawal: Option<Accepted>,
+    /// The principal hosted here has taken the order back before the fiduciary answered: whatever that accepted meanwhile
+    /// is to be closed.
+    pub withdrawn: bool,
     /// An accepted wish to cancel.
     pub cancellation_requested: bool,
     /// The released secret.
@@ -62,6 +67,8 @@ pub struct Order {
     pub equivocations: BTreeMap<Cid, Cid>,
     /// Why the fiduciary turned the order down.
     pub refused: Option<String>,
+    /// Our own steps that the fiduciary turned down, and why: whoever asked for one is told so again.
+    pub turned_down: BTreeMap<Cid, String>,
     /// How the last delivery to each party on another node ended.
     pub deliveries: BTreeMap<Party, Ended>,
     /// When deliveries were last told to be tried again, milliseconds since 1970 UTC.
@@ -72,6 +79,11 @@ impl Order {
     /// The last step that the fiduciary accepted: what the next one must name as `previous`.
     pub fn head(&self) -> Option<&Step> {
         self.steps.last().map(|accepted| &accepted.step)
+    }
+
+    /// Our own steps that the fiduciary has not settled, oldest first.
+    pub fn unsettled(&self) -> impl Iterator<Item = &Accepted> {
+        self.pending.iter().chain(&self.withdrawal)
     }
 
     /// The first accepted step of a kind.

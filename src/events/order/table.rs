@@ -25,6 +25,9 @@ pub enum Stage {
     Closed,
     /// At the principal only: the fiduciary turned the order down.
     Refused,
+    /// At the principal only: it took the order back before the fiduciary answered. Not final: what the fiduciary says
+    /// stands, and what it has accepted is closed.
+    Withdrawn,
 }
 
 impl Stage {
@@ -40,6 +43,7 @@ impl Stage {
             Stage::Disputed => "Disputed",
             Stage::Closed => "Closed",
             Stage::Refused => "Refused",
+            Stage::Withdrawn => "Withdrawn",
         }
     }
 

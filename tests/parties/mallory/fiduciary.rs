@@ -77,6 +77,7 @@ impl Scene {
         let people = (scene.alices.clone(), scene.carols.clone());
         let answers = move |target: &str, root: Envelope, blocks: Vec<Block>| {
             answer(&mallory, &mut book.lock().unwrap(), &people, target, root, blocks)
+                .map(server::Reply::from)
         };
         let url = server::serve(scene.mallory.clone(), Arc::new(answers));
         scene.alice.pin(&scene.mallory.document(), Some(&url));

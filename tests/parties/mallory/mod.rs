@@ -5,6 +5,7 @@ mod chance;
 mod fiduciary;
 mod forge;
 mod principal;
+mod refusal;
 mod review;
 mod server;
 mod stranger;

@@ -269,7 +269,7 @@ fn an_answer_about_another_order_does_not_keep_a_node_calling() {
             let step = signer.committed(&root, &key, &key, &[&alices, &signer.identity]);
             (step.cid(), step.blocks())
         });
-        Some(answer.clone())
+        Some(answer.clone().into())
     };
     alice.pin(&mallory.document(), Some(&server::serve(mallory.clone(), Arc::new(answers))));
     alice.place("");

@@ -10,8 +10,22 @@ use milagro_dta::actors::peers::{SignedRequest, answer};
 
 use super::{Mallory, envelope_in, now_ms};
 
-/// What she makes of a step: the root and the blocks of her answer; none: she hangs up.
-pub type Answers = dyn Fn(&str, Envelope, Vec<Block>) -> Option<(Cid, Vec<Block>)> + Send + Sync;
+/// What she says to a step.
+pub enum Reply {
+    /// The root and the blocks of a CAR.
+    Steps(Cid, Vec<Block>),
+    /// A signed refusal: its status and code.
+    No(u16, &'static str),
+}
+
+impl From<(Cid, Vec<Block>)> for Reply {
+    fn from((root, blocks): (Cid, Vec<Block>)) -> Self {
+        Reply::Steps(root, blocks)
+    }
+}
+
+/// What she makes of a step; none: she hangs up.
+pub type Answers = dyn Fn(&str, Envelope, Vec<Block>) -> Option<Reply> + Send + Sync;
 
 /// Serves until the tests end; answers her URL.
 pub fn serve(mallory: Arc<Mallory>, answers: Arc<Answers>) -> String {
@@ -53,13 +67,20 @@ fn answer_one(mallory: &Mallory, answers: &Answers, stream: TcpStream) -> Option
     let request = SignedRequest::read(&method, &target, &headers).unwrap();
     request.check_body(&body).unwrap();
     let (root, blocks) = car::decode(&body).unwrap();
-    let (root, blocks) = answers(&target, envelope_in(&blocks, root), blocks)?;
-    let car = car::encode(root, blocks.iter().map(|(cid, block)| (*cid, block.as_slice()))).unwrap();
-    let mut head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n", car.len());
-    for (name, value) in answer::sign(&request, &mallory.keys, 200, &car, now_ms() / 1_000) {
+    let (status, body) = match answers(&target, envelope_in(&blocks, root), blocks)? {
+        Reply::Steps(root, blocks) => {
+            let blocks = blocks.iter().map(|(cid, block)| (*cid, block.as_slice()));
+            (200, car::encode(root, blocks).unwrap())
+        }
+        Reply::No(status, code) => {
+            (status, serde_json::json!({ "error": "no", "code": code }).to_string().into_bytes())
+        }
+    };
+    let mut head = format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+    for (name, value) in answer::sign(&request, &mallory.keys, status, &body, now_ms() / 1_000) {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     let mut stream = stream;
     stream.write_all(format!("{head}\r\n").as_bytes()).ok()?;
-    stream.write_all(&car).ok()
+    stream.write_all(&body).ok()
 }

@@ -103,6 +103,7 @@ fn alices_stages() -> Vec<(&'static str, Given)> {
             "refused",
             given(ALICE, &[placed()]).and(Event::StepRefused { cid: placed().cid, code: "trust".into() }),
         ),
+        ("withdrawn", given(ALICE, &[placed(), cancellation(&placed())])),
     ]
 }
 
@@ -145,19 +146,19 @@ fn all_on_one_node_nothing_comes_from_outside() {
 #[test]
 fn on_alices_node_every_command() {
     let table = "
-                    new           placing         committed               redeeming            cancelling      released             received             disputed             closed          refused
-    place           +placed       reference-taken reference-taken         reference-taken      reference-taken reference-taken      reference-taken      reference-taken      reference-taken reference-taken
-    commit          unknown-order not-hosted      not-hosted              not-hosted           not-hosted      not-hosted           not-hosted           not-hosted           not-hosted      not-hosted
-    redeem-carol    unknown-order step-pending    +redemption-requested   done                 step-pending    done                 done                 done                 closed          refused
-    redeem-dave     unknown-order step-pending    +redemption-requested   beneficiary-mismatch step-pending    beneficiary-mismatch beneficiary-mismatch beneficiary-mismatch closed          refused
-    release         unknown-order not-hosted      not-hosted              not-hosted           not-hosted      not-hosted           not-hosted           not-hosted           not-hosted      not-hosted
-    acknowledge     unknown-order not-hosted      not-hosted              not-hosted           not-hosted      not-hosted           not-hosted           not-hosted           not-hosted      not-hosted
-    dispute         unknown-order not-hosted      not-hosted              not-hosted           not-hosted      not-hosted           not-hosted           not-hosted           not-hosted      not-hosted
-    cancel          unknown-order step-pending    +cancellation-requested step-pending         done            out-of-state         out-of-state         out-of-state         closed          refused
-    close-cancelled unknown-order not-hosted      not-hosted              not-hosted           not-hosted      not-hosted           not-hosted           not-hosted           not-hosted      not-hosted
-    close-expired   unknown-order not-hosted      not-hosted              not-hosted           not-hosted      not-hosted           not-hosted           not-hosted           not-hosted      not-hosted
-    end-retention   out-of-state  out-of-state    out-of-state            out-of-state         out-of-state    not-due              not-due              not-due              out-of-state    out-of-state
-    refuse          not-pending   +refused        not-pending             +refused             +refused        not-pending          not-pending          not-pending          not-pending     not-pending
+                    new           placing                 committed               redeeming            cancelling      released             received             disputed             closed          refused         withdrawn
+    place           +placed       reference-taken         reference-taken         reference-taken      reference-taken reference-taken      reference-taken      reference-taken      reference-taken reference-taken reference-taken
+    commit          unknown-order not-hosted              not-hosted              not-hosted           not-hosted      not-hosted           not-hosted           not-hosted           not-hosted      not-hosted      not-hosted
+    redeem-carol    unknown-order step-pending            +redemption-requested   done                 step-pending    done                 done                 done                 closed          refused         withdrawn
+    redeem-dave     unknown-order step-pending            +redemption-requested   beneficiary-mismatch step-pending    beneficiary-mismatch beneficiary-mismatch beneficiary-mismatch closed          refused         withdrawn
+    release         unknown-order not-hosted              not-hosted              not-hosted           not-hosted      not-hosted           not-hosted           not-hosted           not-hosted      not-hosted      not-hosted
+    acknowledge     unknown-order not-hosted              not-hosted              not-hosted           not-hosted      not-hosted           not-hosted           not-hosted           not-hosted      not-hosted      not-hosted
+    dispute         unknown-order not-hosted              not-hosted              not-hosted           not-hosted      not-hosted           not-hosted           not-hosted           not-hosted      not-hosted      not-hosted
+    cancel          unknown-order +cancellation-requested +cancellation-requested step-pending         done            out-of-state         out-of-state         out-of-state         closed          refused         done
+    close-cancelled unknown-order not-hosted              not-hosted              not-hosted           not-hosted      not-hosted           not-hosted           not-hosted           not-hosted      not-hosted      not-hosted
+    close-expired   unknown-order not-hosted              not-hosted              not-hosted           not-hosted      not-hosted           not-hosted           not-hosted           not-hosted      not-hosted      not-hosted
+    end-retention   out-of-state  out-of-state            out-of-state            out-of-state         out-of-state    not-due              not-due              not-due              out-of-state    out-of-state    out-of-state
+    refuse          not-pending   +refused                not-pending             +refused             +refused        not-pending          not-pending          not-pending          not-pending     not-pending     +refused
     ";
     check(table, &alices_stages(), command);
 }
@@ -165,15 +166,15 @@ fn on_alices_node_every_command() {
 #[test]
 fn on_alices_node_every_kind_received() {
     let table = "
-                 new           placing       committed     redeeming     cancelling    released      received      disputed      closed        refused
-    placed       not-made-here not-made-here +equivocation +equivocation +equivocation +equivocation +equivocation +equivocation +equivocation +equivocation
-    committed    unknown-order +committed    +equivocation +equivocation +equivocation +equivocation +equivocation +equivocation +equivocation refused
-    redemption   unknown-order not-made-here not-made-here not-made-here not-made-here not-made-here not-made-here not-made-here not-made-here not-made-here
-    released     unknown-order out-of-state  out-of-state  +released     out-of-state  out-of-state  out-of-state  out-of-state  closed        refused
-    received     unknown-order wrong-signer  wrong-signer  wrong-signer  wrong-signer  +received     out-of-state  out-of-state  wrong-signer  wrong-signer
-    disputed     unknown-order wrong-signer  wrong-signer  wrong-signer  wrong-signer  +disputed     out-of-state  out-of-state  wrong-signer  wrong-signer
-    cancellation unknown-order not-made-here not-made-here not-made-here not-made-here not-made-here not-made-here not-made-here not-made-here not-made-here
-    closed       unknown-order +closed       +closed       +closed       +closed       out-of-state  out-of-state  out-of-state  closed        refused
+                 new           placing       committed     redeeming     cancelling    released      received      disputed      closed        refused       withdrawn
+    placed       not-made-here not-made-here +equivocation +equivocation +equivocation +equivocation +equivocation +equivocation +equivocation +equivocation not-made-here
+    committed    unknown-order +committed    +equivocation +equivocation +equivocation +equivocation +equivocation +equivocation +equivocation refused       +committed
+    redemption   unknown-order not-made-here not-made-here not-made-here not-made-here not-made-here not-made-here not-made-here not-made-here not-made-here not-made-here
+    released     unknown-order out-of-state  out-of-state  +released     out-of-state  out-of-state  out-of-state  out-of-state  closed        refused       out-of-state
+    received     unknown-order wrong-signer  wrong-signer  wrong-signer  wrong-signer  +received     out-of-state  out-of-state  wrong-signer  wrong-signer  wrong-signer
+    disputed     unknown-order wrong-signer  wrong-signer  wrong-signer  wrong-signer  +disputed     out-of-state  out-of-state  wrong-signer  wrong-signer  wrong-signer
+    cancellation unknown-order not-made-here not-made-here not-made-here not-made-here not-made-here not-made-here not-made-here not-made-here not-made-here not-made-here
+    closed       unknown-order +closed       +closed       +closed       +closed       out-of-state  out-of-state  out-of-state  closed        refused       +closed
     ";
     check(table, &alices_stages(), incoming);
 }

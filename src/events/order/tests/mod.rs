@@ -12,4 +12,5 @@ mod proofs;
 mod random;
 mod steps;
 mod stored;
+mod withdrawal;
 mod world;

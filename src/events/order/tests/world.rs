@@ -61,17 +61,33 @@ impl World {
         Command::Accept(vec![received])
     }
 
-    /// Alice's waiting step reaches bob; his answer reaches her, or is lost and she will ask again.
+    /// Alice's waiting steps reach bob; his answer reaches her, or is lost and she will ask again.
     fn alice_asks(&mut self, lost: bool) {
-        let Some(waiting) = self.alice.order.pending.clone() else { return };
-        let command = Self::sent(&waiting.step, None, None);
+        if let Some(due) = self.alice.order.due(self.alice.facts.now_ms) {
+            self.act(|world| &mut world.alice, &due.command().unwrap()).unwrap();
+        }
+        let waiting: Vec<Step> = self.alice.order.unsettled().map(|ours| ours.step.clone()).collect();
+        let Some(newest) = waiting.last() else { return };
+        let new = waiting
+            .iter()
+            .filter(|step| self.bob.order.steps.iter().all(|accepted| accepted.step.cid != step.cid));
+        let command = Command::Accept(new.map(Self::received).collect());
         if let Err(rejection) = self.act(|world| &mut world.bob, &command)
             && !lost
         {
+            // What stands in its place is answered instead of a refusal: `bob_tells_alice`.
+            let moved_on = self.bob.order.steps.iter().rev().skip(1);
+            if moved_on.into_iter().any(|accepted| Some(accepted.step.cid) == newest.previous) {
+                return;
+            }
             let code = rejection.code().to_owned();
-            let refuse = Command::Refuse { cid: waiting.step.cid, code };
+            let refuse = Command::Refuse { cid: newest.cid, code };
             self.act(|world| &mut world.alice, &refuse).unwrap();
         }
+    }
+
+    fn received(step: &Step) -> ReceivedStep {
+        sent(step)
     }
 
     fn bob_works(&mut self) {
@@ -142,6 +158,7 @@ proptest! {
     #[test]
     fn whatever_is_lost_or_repeated_there_is_one_chain(
         terms in (0u64..3, 0u64..3),
+        taken_back in any::<bool>(),
         moves in prop::collection::vec((0u8..12, any::<bool>()), 0..60),
     ) {
         let terms = Terms {
@@ -150,6 +167,9 @@ proptest! {
             retention_ms: 0,
         };
         let mut world = World::new(terms);
+        if taken_back {
+            world.act(|world| &mut world.alice, &cancel()).unwrap();
+        }
         for (act, lost) in moves {
             match act {
                 0 | 1 => world.alice_asks(lost),
@@ -176,7 +196,10 @@ proptest! {
             world.prefix_holds();
         }
         let (alice, bob, carol) = (&world.alice.order, &world.bob.order, &world.carol.order);
-        prop_assert!(alice.pending.is_none());
+        prop_assert!(alice.unsettled().next().is_none());
+        if taken_back {
+            prop_assert!(bob.secret.is_none() && alice.stage != Stage::Withdrawn);
+        }
         if alice.stage != Stage::Refused {
             prop_assert_eq!(alice.stage, bob.stage);
             prop_assert_eq!(alice.steps.len(), bob.steps.len());
