@@ -12,13 +12,15 @@ impl Order {
         match event {
             Event::StepAppended(appended) => self.append(appended),
             Event::StepRefused { cid, code } => {
-                if let Some(pending) = self.pending.take_if(|pending| pending.step.cid == *cid)
-                    && self.steps.is_empty()
-                {
+                let pending = self.pending.take_if(|pending| pending.step.cid == *cid);
+                match pending {
                     // What was turned down stays to be seen: no step follows it.
-                    self.steps.push(pending);
-                    self.stage = Stage::Refused;
-                    self.refused = Some(code.clone());
+                    Some(pending) if self.steps.is_empty() => {
+                        self.steps.push(pending);
+                        self.stage = Stage::Refused;
+                        self.refused = Some(code.clone());
+                    }
+                    pending => self.undone.extend(pending),
                 }
             }
             Event::EquivocationSeen { first, second } => {
@@ -49,6 +51,7 @@ impl Order {
             self.terms = terms.clone();
         }
         if appended.pending {
+            self.undone.retain(|undone| undone.step.cid != accepted.step.cid);
             self.pending = Some(accepted);
             return;
         }
@@ -56,8 +59,8 @@ impl Order {
         self.accept(accepted);
     }
 
-    /// The order as a step that answers `previous` finds it: with our own pending step if that is what it answers,
-    /// without it otherwise.
+    /// The order as a step that answers `previous` finds it: with our own step that waits, or that was turned down, if that
+    /// is what it answers; without it otherwise.
     pub fn seen_from(&self, previous: Option<&Cid>) -> Self {
         let mut order = self.clone();
         order.settle(previous);
@@ -65,10 +68,9 @@ impl Order {
     }
 
     fn settle(&mut self, previous: Option<&Cid>) {
-        if let Some(pending) = self.pending.take()
-            && previous == Some(&pending.step.cid)
-        {
-            self.accept(pending);
+        let said = self.pending.take().into_iter().chain(std::mem::take(&mut self.undone));
+        if let Some(own) = said.into_iter().find(|own| previous == Some(&own.step.cid)) {
+            self.accept(own);
         }
     }
 

@@ -36,6 +36,17 @@ impl Order {
                     Ok(vec![Event::DeliveryEnded { to: *to, step: *step, outcome: outcome.clone() }])
                 }
                 Command::Resume => Ok(vec![Event::DeliveriesResumed { at_ms: facts.now_ms }]),
+                Command::RequestRedemption { .. } | Command::RequestCancellation { .. } => {
+                    let said = self.said(command).ok_or(Rejection::NotAsPrepared)?;
+                    Ok(vec![Event::StepAppended(StepAppended {
+                        reference: self.reference.clone(),
+                        step: said.step.clone(),
+                        origin: Origin::Issued,
+                        pending: true,
+                        hosts: self.hosts_after(facts),
+                        at_ms: facts.now_ms,
+                    })])
+                }
                 _ => Err(Rejection::NotAsPrepared),
             },
         }

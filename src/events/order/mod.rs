@@ -2,6 +2,7 @@
 //! `decide` turns the work's results into events, `apply` folds events into state; `table` says what follows what.
 
 mod apply;
+mod between;
 mod command;
 mod decide;
 mod due;
@@ -13,6 +14,7 @@ mod rejection;
 mod state;
 mod table;
 
+pub use between::{Answered, Root};
 pub use command::{Command, Content, Draft, Facts, Made, ReceivedStep, Verdict, Work};
 pub use due::Due;
 pub use event::{

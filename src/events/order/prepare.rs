@@ -65,6 +65,9 @@ impl Order {
                         limit: MAX_DETAIL_BYTES,
                     });
                 }
+                if self.said(command).is_some() {
+                    return Ok(Work::Record);
+                }
                 self.sign(Content::CancellationRequested { detail: detail.clone() }, facts)
             }
             Command::Close(code) => {
@@ -165,9 +168,25 @@ impl Order {
         if self.hosts(Party::Fiduciary) {
             self.redeemable(facts)?;
         }
+        if self.said(&Command::RequestRedemption { beneficiary }).is_some() {
+            return Ok(Work::Record);
+        }
         let committed =
             self.step(Kind::Committed).map(|accepted| accepted.step.cid).ok_or(Rejection::UnknownOrder)?;
         self.sign(Content::RedemptionRequested { beneficiary, placed, committed }, facts)
+    }
+
+    /// The step that says what is asked for, if the fiduciary turned it down before: it is brought once more as it was. Another
+    /// statement in its place would be an equivocation, should the first still arrive.
+    pub(super) fn said(&self, command: &Command) -> Option<&Accepted> {
+        self.undone.iter().rev().find(|undone| match (command, &undone.step.facts) {
+            (
+                Command::RequestRedemption { beneficiary },
+                StepFacts::RedemptionRequested { beneficiary: asked },
+            ) => beneficiary == asked,
+            (Command::RequestCancellation { .. }, StepFacts::CancellationRequested) => true,
+            _ => false,
+        })
     }
 
     /// The step is legal now; answers the order's CID.

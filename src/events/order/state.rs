@@ -54,6 +54,9 @@ pub struct Order {
     pub steps: Vec<Accepted>,
     /// Our own step that the fiduciary has not settled yet.
     pub pending: Option<Accepted>,
+    /// Our own steps that the fiduciary turned down, while it may still take them: a call that was held up on the way can
+    /// be served after the one that was refused.
+    pub undone: Vec<Accepted>,
     /// An accepted wish to cancel.
     pub cancellation_requested: bool,
     /// The released secret.

@@ -86,7 +86,43 @@ fn a_redemption_or_wish_that_is_turned_down_leaves_the_order_as_it_was() {
     for waiting in [redemption(), cancellation(&committed())] {
         let stood = given(ALICE, &whole_order()[..2]);
         let after = given(ALICE, &[placed(), committed(), waiting.clone()]).when(&refused(&waiting)).order();
-        assert_eq!(after, stood.order);
+        assert_eq!(after.undone.iter().map(|own| &own.step).collect::<Vec<_>>(), [&waiting]);
+        assert_eq!(Order { undone: Vec::new(), ..after }, stood.order);
+    }
+}
+
+#[test]
+fn what_was_turned_down_and_taken_after_all_stands() {
+    // A call that was held up on the way is served after the one that was refused.
+    let order = given(ALICE, &whole_order()[..3]).when(&refused(&redemption())).order();
+    let alice = Given { order, facts: facts(ALICE) };
+    for chain in [vec![released()], vec![redemption(), released()], whole_order()[2..].to_vec()] {
+        let after = alice.when_many(&chain);
+        assert_eq!(after.steps.len(), 3 + chain.len() - usize::from(chain.len() > 1));
+        assert_eq!(
+            after.step(dta_protocol::Kind::RedemptionRequested).map(|own| own.step.cid),
+            Some(redemption().cid)
+        );
+        assert!(after.undone.is_empty() && after.secret.is_some());
+    }
+    // What bob did instead of it, does away with it.
+    let after = alice.when(&receive(&closed(ClosedCode::Expired, &committed()))).order();
+    assert!(after.undone.is_empty() && after.stage == Stage::Closed);
+}
+
+#[test]
+fn who_asks_again_says_the_same_again() {
+    for (waiting, again) in [(redemption(), redeem(carol())), (cancellation(&committed()), cancel())] {
+        let order = given(ALICE, &[placed(), committed(), waiting.clone()]).when(&refused(&waiting)).order();
+        let after = Given { order, facts: facts(ALICE) }.when(&again).order();
+        assert_eq!(after.pending.as_ref().map(|own| &own.step), Some(&waiting), "not a second statement");
+        assert!(after.undone.is_empty());
+        // Turned down once more, it is as before.
+        let after = Given { order: after, facts: facts(ALICE) }.when(&refused(&waiting)).order();
+        assert_eq!((after.undone.len(), after.pending.as_ref()), (1, None));
+        // Who wants something else, says something else.
+        let other = Given { order: after, facts: facts(ALICE) }.when(&redeem(dave())).draft();
+        assert_eq!(other.previous, Some(committed().cid));
     }
 }
 
@@ -112,7 +148,8 @@ fn an_echo_of_the_waiting_step_does_not_settle_it() {
     // Nor does the echo of one that was refused bring it back: bob's chain does not have it.
     let stood = given(ALICE, &whole_order()[..3])
         .and(Event::StepRefused { cid: redemption().cid, code: "not-before".into() });
-    stood.when(&receive(&redemption())).then_rejected("not-made-here");
+    stood.when(&receive(&redemption())).then_nothing();
+    stood.when(&receive(&reworded(&redemption(), "by a stolen key"))).then_rejected("not-made-here");
 }
 
 #[test]
