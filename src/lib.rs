@@ -15,6 +15,8 @@ pub mod backoff;
 pub mod cli;
 pub mod config;
 pub mod contain;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod harden;
 pub mod home;
 pub mod keystore;

@@ -1,7 +1,7 @@
 //! The mirror: copies what the log publishes to the block exchange, in order, off everyone's way. What it has copied it
 //! notes in a file; what it could not, it tries again, less and less often, and says so.
 
-mod position;
+pub(crate) mod position;
 
 use std::future::Future;
 use std::path::PathBuf;
