@@ -298,6 +298,11 @@ impl Node {
         self.process.0.wait().unwrap()
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// SIGTERM; it must end in good order.
     pub fn stop(self) {
         self.terminate();
