@@ -81,7 +81,12 @@ pub fn by_step(nodes: &Nodes, orders: usize, at_once: usize) -> Took {
     Took { orders, wall, latencies, place_cpu, redeem_cpu, by_thread }
 }
 
-fn each(nodes: &Nodes, orders: usize, at_once: usize, work: impl Fn(&mut Client, usize) + Sync) -> Vec<Duration> {
+fn each(
+    nodes: &Nodes,
+    orders: usize,
+    at_once: usize,
+    work: impl Fn(&mut Client, usize) + Sync,
+) -> Vec<Duration> {
     let next = AtomicUsize::new(0);
     let one = || {
         let mut client = Client::connect(&nodes.nodes[0].url);

@@ -73,7 +73,10 @@ impl Nodes {
                     let status = client.get("/v1/status");
                     let models = status["projections"].as_array().unwrap();
                     let behind = models.iter().any(|model| model["position"] != status["logLength"]);
-                    (status["logLength"].clone(), status["ipfs"]["backlog"].as_u64().unwrap_or(0) > 0 || behind)
+                    (
+                        status["logLength"].clone(),
+                        status["ipfs"]["backlog"].as_u64().unwrap_or(0) > 0 || behind,
+                    )
                 })
                 .collect();
             same = if now == before && now.iter().all(|(_, behind)| !behind) { same + 1 } else { 0 };

@@ -232,7 +232,8 @@ impl<'a> Believer<'a> {
             people.push(self.needed(party, cid).await?);
         }
         let check = move || {
-            let people: Vec<_> = people.iter().map(|known| (known.cid(), known.document.verifying())).collect();
+            let people: Vec<_> =
+                people.iter().map(|known| (known.cid(), known.document.verifying())).collect();
             sealed::check_recipients(&key, &signer, &people, &descriptor).is_ok()
         };
         let exactly = self.services.crypto.run(Priority::Interactive, check);

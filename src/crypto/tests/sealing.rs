@@ -5,8 +5,8 @@ mod support;
 
 use dta_crypto::seal::{CIPHERTEXT_BYTES_MAX, PLAINTEXT_BYTES_MAX};
 use dta_crypto::{
-    ContentKey, Entry, IdentityKeys, OpenError, Recipient, SealError, SealedParts, Secret, VerifyingKeys, hkdf,
-    open, open_at_rest, open_with, recipients_match, seal, seal_at_rest,
+    ContentKey, Entry, IdentityKeys, OpenError, Recipient, SealError, SealedParts, Secret, VerifyingKeys,
+    hkdf, open, open_at_rest, open_with, recipients_match, seal, seal_at_rest,
 };
 use support::{Repeatable, cid, identity};
 

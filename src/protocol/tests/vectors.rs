@@ -90,7 +90,11 @@ impl Order {
     }
 
     fn recipients(&self, names: &[&str]) -> Vec<(Cid, &VerifyingKeys)> {
-        names.iter().map(|name| &self.identities[*name].1).map(|read| (read.cid(), read.verifying())).collect()
+        names
+            .iter()
+            .map(|name| &self.identities[*name].1)
+            .map(|read| (read.cid(), read.verifying()))
+            .collect()
     }
 
     fn body(&self, name: &str) -> (&Step, &Body) {

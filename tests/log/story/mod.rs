@@ -401,7 +401,8 @@ impl Tale<'_> {
 
 fn sealed(statement: &Statement, role: Role, plaintext: &SecretBytes, to: &[&Who]) -> SealedBody {
     let request = SealRequest::of(statement, role).unwrap();
-    let recipients: Vec<(Cid, &VerifyingKeys)> = to.iter().map(|who| (who.cid, who.document.verifying())).collect();
+    let recipients: Vec<(Cid, &VerifyingKeys)> =
+        to.iter().map(|who| (who.cid, who.document.verifying())).collect();
     seal(&request, plaintext.expose(), ContentKey::random(&mut OsEntropy), &recipients).unwrap()
 }
 
