@@ -1,8 +1,9 @@
 //! 256 commands under way, and no more; clients that go in the middle of it.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -99,16 +100,23 @@ fn who_hangs_up_leaves_no_room_taken_and_nothing_half_done() {
     });
     // While the log waits: the whole requests of those who are gone are still carried out.
     disk.hold();
-    let streams: Vec<_> = (0..IN_FLIGHT)
-        .map(|n| {
-            let mut stream = TcpStream::connect(&address).unwrap();
-            stream.write_all(request(1_000 + n, 2, "{}").as_bytes()).unwrap();
-            stream
-        })
-        .collect();
-    node.until("no room is left", |node| {
-        node.post("/v1/identity", &json!({ "name": "carol" })).status == 503
-    });
+    let begin = |key: usize| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.write_all(request(key, 2, "{}").as_bytes()).unwrap();
+        stream
+    };
+    let mut streams: Vec<_> = (0..IN_FLIGHT).map(|n| begin(1_000 + n)).collect();
+    // Whoever still finds room waits like the others: only a refusal is answered.
+    for key in 10_000.. {
+        let mut more = begin(key);
+        more.set_read_timeout(Some(Duration::from_millis(250))).unwrap();
+        let mut status = [0; b"HTTP/1.1 503".len()];
+        if more.read_exact(&mut status).is_ok() {
+            assert_eq!(&status, b"HTTP/1.1 503");
+            break;
+        }
+        streams.push(more);
+    }
     drop(streams);
     disk.let_go();
     node.until("there is room again", |node| {
