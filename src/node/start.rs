@@ -331,6 +331,6 @@ impl Signals {
 
 /// An error of the engine while writing: whether the batch is stored, only the next start can tell.
 fn stop_at_once(uncertain: Uncertain) {
-    tracing::error!(%uncertain, "stopping at once: the next start will find out what was written");
+    tracing::error!(%uncertain, "stopping at once: the next start will find out what was written, and `dta log verify --deep` what is damaged");
     std::process::abort();
 }

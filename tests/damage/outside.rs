@@ -1,5 +1,6 @@
 //! A sample of the same harms against real processes: the daemon, then `dta log verify --deep` and `dta projection verify`.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -9,6 +10,8 @@ use crate::inside::{Part, is_clear, part};
 use crate::kit::Node;
 use crate::specimen::{Specimen, specimens};
 
+/// How a process ends that stops at once.
+const SIGABRT: i32 = 6;
 /// Harms to each part of a home.
 const OF_EACH: usize = 8;
 
@@ -64,20 +67,40 @@ fn suffers(of: &Specimen, file: &Path, harm: &Harm) -> bool {
         }
     };
     let wrong = asked(of, &node, &context);
-    node.stop();
+    let whole = stopped(node, wrong.is_none(), &context);
+    assert!(whole || part(file) == Part::Log, "{context}: {wrong:?}");
     let log = home.run(&["log", "verify", "--deep"]);
     let views = home.run(&["projection", "verify"]);
     let (log, views) = (log.status.success(), views.status.success());
     assert!(log || part(file) == Part::Log, "{context}");
     // What was not answered is found by one of them, or is custody's, which its status tells.
-    assert!(wrong.is_empty() || !log || !views || part(file) == Part::Seeds, "{context}: {wrong:?}");
+    assert!(
+        wrong.is_some_and(|wrong| wrong.is_empty()) || !log || !views || part(file) == Part::Seeds,
+        "{context}"
+    );
+    assert!(whole || !log, "{context}: stopped at once, and its log is said to be whole");
     true
 }
 
-/// Asks everything. What is not answered as before is refused with a code; answers which.
-fn asked(of: &Specimen, node: &Node, context: &str) -> Vec<String> {
+/// Ends the node. It may have stopped at once, or does so now, because a commit met the damage: then with the words for it.
+/// Whether it ended in good order.
+fn stopped(node: Node, broke_off: bool, context: &str) -> bool {
+    if !broke_off {
+        node.terminate();
+    }
+    let log = node.log.clone();
+    let status = node.ends();
+    let said = std::fs::read_to_string(&log).unwrap_or_default();
+    let at_once =
+        status.signal() == Some(SIGABRT) && said.contains("stopping at once") && !said.contains("panicked");
+    assert!(at_once || (status.success() && !broke_off), "{context}: {status}: {said}");
+    !at_once
+}
+
+/// Asks everything. What is not answered as before is refused with a code; answers which, and nothing if the node broke off.
+fn asked(of: &Specimen, node: &Node, context: &str) -> Option<Vec<String>> {
     let mut wrong = Vec::new();
-    for ((path, expected), (_, found)) in of.truth.answers.iter().zip(of.truth.asked(node)) {
+    for ((path, expected), (_, found)) in of.truth.answers.iter().zip(of.truth.asked(node)?) {
         if found != *expected {
             let body = serde_json::from_slice::<Value>(&found.1).unwrap_or_default();
             let code = body["code"].as_str();
@@ -86,7 +109,7 @@ fn asked(of: &Specimen, node: &Node, context: &str) -> Vec<String> {
         }
     }
     for (order, beneficiary, secret) in &of.truth.secrets {
-        let answer = node.redeem(order, beneficiary);
+        let answer = node.try_redeem(order, beneficiary)?;
         match answer.status {
             200 => assert_eq!(answer.str("secret"), *secret, "{context}"),
             status => {
@@ -95,5 +118,5 @@ fn asked(of: &Specimen, node: &Node, context: &str) -> Vec<String> {
             }
         }
     }
-    wrong
+    Some(wrong)
 }

@@ -38,7 +38,7 @@ fn fetched(from: &str, cid: &Cid, into: &Path) -> Option<Vec<u8>> {
 }
 
 fn as_before(of: &Specimen, node: &Node) {
-    assert!(of.truth.asked(node) == of.truth.answers);
+    assert!(of.truth.asked(node).is_some_and(|found| found == of.truth.answers));
     for (order, beneficiary, secret) in &of.truth.secrets {
         assert_eq!(node.redeem(order, beneficiary).is(200).str("secret"), *secret);
     }

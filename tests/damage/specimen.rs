@@ -26,6 +26,9 @@ pub struct Specimen {
     pub truth: Truth,
 }
 
+/// What a path answers: status and bytes.
+pub type Asked = (String, (u16, Vec<u8>));
+
 /// What a home holds.
 pub struct Truth {
     /// In how many folders seeds are kept.
@@ -39,7 +42,7 @@ pub struct Truth {
     /// Orders and commitments, as custody made them.
     pub seeds: Vec<(CidBytes, [u8; 65])>,
     /// What queries answer.
-    pub answers: Vec<(String, (u16, Vec<u8>))>,
+    pub answers: Vec<Asked>,
     /// Orders with their beneficiaries, and the secrets they were answered with.
     pub secrets: Vec<(String, String, String)>,
 }
@@ -116,7 +119,7 @@ impl Specimen {
         // Asked of a copy, since a node changes its home.
         let asked = Home::copied(home.folder());
         let node = asked.start();
-        truth.answers = truth.asked(&node);
+        truth.answers = truth.asked(&node).expect("answers");
         truth.secrets = secrets;
         for (order, beneficiary, secret) in &truth.secrets {
             assert_eq!(node.redeem(order, beneficiary).is(200).str("secret"), *secret);
@@ -167,14 +170,14 @@ impl Truth {
     }
 
     /// What queries answer now.
-    pub fn asked(&self, node: &Node) -> Vec<(String, (u16, Vec<u8>))> {
+    pub fn asked(&self, node: &Node) -> Option<Vec<Asked>> {
         let mut paths =
             vec!["/v1/order?perPage=1000&sortBy=dateCreatedAsc".to_owned(), "/v1/identity".to_owned()];
         for (placed, _) in &self.seeds {
             let placed = Cid::from_bytes(placed).unwrap();
             paths.extend(["", "/history", "/chain"].map(|part| format!("/v1/order/{placed}{part}")));
         }
-        paths.into_iter().map(|path| (path.clone(), node.bytes(&path))).collect()
+        paths.into_iter().map(|path| Some((path.clone(), node.try_bytes(&path)?))).collect()
     }
 }
 

@@ -315,8 +315,13 @@ impl Node {
     }
 
     pub fn bytes(&self, path: &str) -> (u16, Vec<u8>) {
-        let response = self.client.get(format!("{}{path}", self.url)).send().unwrap();
-        (response.status().as_u16(), response.bytes().unwrap().to_vec())
+        self.try_bytes(path).expect("an answer")
+    }
+
+    /// As [`Node::bytes`]; nothing if the connection breaks off.
+    pub fn try_bytes(&self, path: &str) -> Option<(u16, Vec<u8>)> {
+        let response = self.client.get(format!("{}{path}", self.url)).send().ok()?;
+        Some((response.status().as_u16(), response.bytes().ok()?.to_vec()))
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Answer {
@@ -347,8 +352,14 @@ impl Node {
     }
 
     pub fn redeem(&self, reference: &str, beneficiary: &str) -> Answer {
+        self.try_redeem(reference, beneficiary).expect("an answer")
+    }
+
+    /// As [`Node::redeem`]; nothing if the connection breaks off.
+    pub fn try_redeem(&self, reference: &str, beneficiary: &str) -> Option<Answer> {
         let body = json!({ "orderReference": reference, "beneficiaryIDDocumentCID": beneficiary });
-        self.post("/v1/order/secret", &body)
+        let request = self.client.post(format!("{}/v1/order/secret", self.url)).json(&body);
+        request.send().ok().and_then(|response| Answer::read(response).ok())
     }
 
     pub fn state(&self, reference: &str) -> String {
