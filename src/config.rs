@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use config::{Config as Source, File, FileFormat};
+use dta_ipfs::{Multiaddr, Protocol};
 use dta_protocol::Cid;
-use rust_ipfs::{Multiaddr, Protocol};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
-use crate::actors::ipfs::address::{check_listen, is_loopback, peer};
 use crate::home::Home;
+use dta_ipfs::address::{check_listen, is_loopback, peer};
 
 /// The longest that an order may wait for its fiduciary, in milliseconds.
 const ORDER_WAIT_MS_MAX: u64 = 60_000;

@@ -10,9 +10,6 @@ use dta_protocol::{Cid, Codec, Envelope, Identity};
 
 use super::say;
 use super::unlock::protection;
-use crate::actors::ipfs::address::peer;
-use crate::actors::ipfs::embedded::{Settings, peer_id};
-use crate::actors::ipfs::{BlockExchange, Embedded, SwarmKey};
 use crate::actors::network::Network;
 use crate::config::Config;
 use crate::home::Home;
@@ -20,6 +17,9 @@ use crate::keystore::Keystore;
 use crate::node::open::{identity_of, libp2p_key};
 use crate::ports::OsEntropy;
 use crate::time::rfc3339;
+use dta_ipfs::address::peer;
+use dta_ipfs::embedded::{Settings, peer_id};
+use dta_ipfs::{Embedded, SwarmKey};
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -47,7 +47,7 @@ pub struct GetCommand {
     cid: Cid,
     /// Who has it, as its status names it: /ip4/…/tcp/…/p2p/…; nobody else is dialled
     #[arg(long, value_name = "MULTIADDR")]
-    peer: rust_ipfs::Multiaddr,
+    peer: dta_ipfs::Multiaddr,
     /// The private network's key
     #[arg(long, value_name = "FILE")]
     swarm_key: Option<PathBuf>,

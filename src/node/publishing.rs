@@ -7,9 +7,6 @@ use dta_crypto::Secret;
 use thiserror::Error;
 use tokio::sync::watch;
 
-use crate::actors::ipfs::address::{AddressError, peer};
-use crate::actors::ipfs::embedded::{ListenError, Settings};
-use crate::actors::ipfs::swarm_key::SwarmKeyError;
 use crate::actors::ipfs::{BlockExchange, Embedded, ExchangeError, Standing, SwarmKey};
 use crate::actors::log::LogReader;
 use crate::actors::mirror::{self, Mirror, MirrorHandle};
@@ -17,6 +14,9 @@ use crate::actors::network::Network;
 use crate::config::{Config, Connector};
 use crate::home::Home;
 use crate::ports::Clock;
+use dta_ipfs::address::{AddressError, peer};
+use dta_ipfs::embedded::{ListenError, Settings};
+use dta_ipfs::swarm_key::SwarmKeyError;
 
 /// How long the status waits for the exchange.
 const STANDING: Duration = Duration::from_secs(2);

@@ -1,10 +1,5 @@
-//! The block exchange: how published blocks get from node to node. The port; [`embedded`] is an IPFS node inside this
+//! The block exchange: how published blocks get from node to node. The port; [`Embedded`] is an IPFS node inside this
 //! process, `memory` joins several in one test.
-
-pub mod address;
-pub mod embedded;
-mod peers;
-pub mod swarm_key;
 
 #[cfg(test)]
 mod contract;
@@ -13,22 +8,14 @@ pub(crate) mod memory;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
-use dta_protocol::envelope::MAX_BLOCK_BYTES;
-use dta_protocol::sealed::MAX_CIPHERTEXT_BYTES;
-use dta_protocol::{Cid, Codec};
-use thiserror::Error;
+use dta_ipfs::check;
+use dta_protocol::Cid;
 
 use super::log::PublishedBlock;
 
-pub use embedded::Embedded;
-pub use swarm_key::SwarmKey;
-
-/// What an exchange answers, when it does.
-pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, ExchangeError>> + Send>>;
+pub use dta_ipfs::{Answer, Embedded, ExchangeError, Standing, SwarmKey, limit};
 
 /// A node of the exchange. Every method may be called from any thread, at the same time as others; none blocks the
 /// thread that polls its answer. After `stop` all answer `Stopped`.
@@ -55,67 +42,33 @@ pub trait BlockExchange: Send + Sync {
     fn stop(&self) -> Answer<()>;
 }
 
-/// Who a node of the exchange is and whom it is connected to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// Its name on the network: of its public key.
-    pub peer_id: String,
-    /// Where it listens, each with its peer id, as others give it in their `peers`.
-    pub addresses: Vec<String>,
-    /// Peer ids of those connected, sorted.
-    pub connected: Vec<String>,
-}
-
-/// Why an exchange does not do it. All but `NotItsBytes` and `TooLarge` may pass.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ExchangeError {
-    /// The node does not run, and could not be started just now.
-    #[error("the IPFS node is away: {0}")]
-    Away(String),
-    /// The store does not take or give it.
-    #[error("the IPFS store fails: {0}")]
-    Store(String),
-    /// Nobody connected had it.
-    #[error("block {cid}: nobody connected gave it within {timeout_ms} ms")]
-    TimedOut {
-        /// Which.
-        cid: Cid,
-        /// How long was waited.
-        timeout_ms: u64,
-    },
-    /// These are another block's.
-    #[error("block {0}: the bytes are not those its CID names")]
-    NotItsBytes(Cid),
-    /// More than this protocol's blocks have.
-    #[error("block {cid}: has {bytes} bytes, more than {limit}")]
-    TooLarge {
-        /// Which.
-        cid: Cid,
-        /// How many it has.
-        bytes: usize,
-        /// How many it may have.
-        limit: usize,
-    },
-    /// It was told to stop.
-    #[error("the IPFS node has stopped")]
-    Stopped,
-}
-
-/// The most bytes a block of this kind has: 64 KiB an envelope, 256 KiB a sealed body (docs/protocol.md, sections 1, 2).
-pub const fn limit(codec: Codec) -> usize {
-    match codec {
-        Codec::DagCbor => MAX_BLOCK_BYTES,
-        Codec::Raw => MAX_CIPHERTEXT_BYTES,
+impl BlockExchange for Embedded {
+    fn put(&self, block: PublishedBlock) -> Answer<()> {
+        match checked(&block) {
+            Ok(cid) => Self::put(self, cid, block.bytes().to_vec()),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
     }
-}
 
-/// Whether these are the bytes of a block of this protocol with that CID.
-fn check(cid: &Cid, bytes: &[u8]) -> Result<(), ExchangeError> {
-    let limit = limit(cid.codec());
-    if bytes.len() > limit {
-        return Err(ExchangeError::TooLarge { cid: *cid, bytes: bytes.len(), limit });
+    fn get(&self, cid: Cid, timeout: Duration) -> Answer<Vec<u8>> {
+        Self::get(self, cid, timeout)
     }
-    if cid.names(bytes) { Ok(()) } else { Err(ExchangeError::NotItsBytes(*cid)) }
+
+    fn has(&self, cid: Cid) -> Answer<bool> {
+        Self::has(self, cid)
+    }
+
+    fn whole(&self, cid: Cid) -> Answer<bool> {
+        Self::whole(self, cid)
+    }
+
+    fn standing(&self) -> Answer<Standing> {
+        Self::standing(self)
+    }
+
+    fn stop(&self) -> Answer<()> {
+        Self::stop(self)
+    }
 }
 
 /// The CID of a block from the log, after the same checks.

@@ -4,13 +4,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rust_ipfs::Multiaddr;
+use dta_ipfs::Multiaddr;
 use tempfile::TempDir;
 
-use super::super::embedded::{Embedded, Settings};
-use super::super::{SwarmKey, address};
 use super::*;
 use crate::ports::OsEntropy;
+use dta_ipfs::embedded::Settings;
+use dta_ipfs::{Embedded, SwarmKey, address};
 
 pub(super) struct Nodes {
     folder: TempDir,
@@ -174,6 +174,6 @@ fn the_name_is_that_of_the_key() {
     let seed = Secret::from_bytes([0; 32]);
     let protobuf = hex::decode("00240801122_0".replace('_', "")).unwrap();
     let key = hex::decode("3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29").unwrap();
-    let expected = rust_ipfs::PeerId::from_bytes(&[protobuf, key].concat()).unwrap();
-    assert_eq!(super::super::embedded::peer_id(&seed).unwrap(), expected.to_string());
+    let expected = dta_ipfs::PeerId::from_bytes(&[protobuf, key].concat()).unwrap();
+    assert_eq!(dta_ipfs::embedded::peer_id(&seed).unwrap(), expected.to_string());
 }

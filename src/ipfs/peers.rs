@@ -7,10 +7,10 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::address::Peer;
-use crate::backoff::Backoff;
 
-/// The pauses after dials in vain.
-const BACKOFF: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(30));
+/// The first pause after a dial in vain, twice as long each time, and the longest.
+const FIRST: Duration = Duration::from_millis(250);
+const LONGEST: Duration = Duration::from_secs(30);
 /// How soon a lost connection is noticed.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -24,7 +24,7 @@ pub(super) fn keep(ipfs: &Ipfs, peers: &[Peer]) -> JoinSet<()> {
 }
 
 async fn connected(ipfs: Ipfs, peer: Peer) {
-    let mut backoff = BACKOFF;
+    let mut pause = FIRST;
     let mut was_connected = None;
     loop {
         let now = ipfs.is_connected(peer.id).await.unwrap_or(false);
@@ -32,14 +32,15 @@ async fn connected(ipfs: Ipfs, peer: Peer) {
             tracing::info!(peer = %peer.id, address = %peer.address, connected = now, "IPFS peer");
         }
         if now {
-            backoff.reset();
+            pause = FIRST;
             sleep(LOOK).await;
             continue;
         }
         let dial = DialOpts::peer_id(peer.id).addresses(vec![peer.address.clone()]).build();
         if let Err(error) = ipfs.connect(dial).await {
             tracing::debug!(peer = %peer.id, %error, "an IPFS peer is not reached");
-            sleep(backoff.pause()).await;
+            sleep(pause).await;
+            pause = LONGEST.min(pause * 2);
         }
     }
 }

@@ -2,7 +2,7 @@
 //! swarm key. Without DHT, mDNS and bootstrap nodes it dials nobody on its own.
 
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +17,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::address::Peer;
-use super::{Answer, BlockExchange, ExchangeError, Standing, SwarmKey, check, checked, peers};
-use crate::actors::log::PublishedBlock;
+use super::{Answer, ExchangeError, Standing, SwarmKey, check, peers};
 
 /// The longest wait for a block: rust-ipfs adds it to the clock, which must not overflow.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
@@ -161,7 +160,7 @@ async fn begin(settings: &Settings) -> Result<Ipfs, Begin> {
     let away = |error: &dyn Display| Begin::Away(error.to_string());
     let keypair = keypair(&settings.key).ok_or_else(|| away(&"its key is none"))?;
     let identify = IdentifyConfiguration {
-        agent_version: format!("dta/{}", crate::node::VERSION),
+        agent_version: format!("dta/{}", env!("CARGO_PKG_VERSION")),
         ..IdentifyConfiguration::default()
     };
     let mut builder = DefaultIpfsBuilder::with_keypair(&keypair)
@@ -179,7 +178,7 @@ async fn begin(settings: &Settings) -> Result<Ipfs, Begin> {
                 .with_max_pending_incoming(Some(HANDSHAKES))
         });
     if let Some(folder) = &settings.folder {
-        crate::home::make_private_folder(folder).map_err(|error| away(&error))?;
+        private(folder).map_err(|error| away(&error))?;
         builder = builder.set_path(folder);
     }
     if let Some(key) = &settings.swarm_key {
@@ -196,13 +195,15 @@ async fn begin(settings: &Settings) -> Result<Ipfs, Begin> {
     Ok(ipfs)
 }
 
-impl BlockExchange for Embedded {
-    fn put(&self, block: PublishedBlock) -> Answer<()> {
-        self.on_runtime(|node| async move {
-            let cid = checked(&block)?;
+impl Embedded {
+    /// Stores a block, pins it, and offers it to whoever asks; a damaged one in its place is replaced. Once answered, it is
+    /// there after a crash too. Errors: `Store`; `NotItsBytes` or `TooLarge`, and nothing is stored.
+    pub fn put(&self, cid: Cid, bytes: Vec<u8>) -> Answer<()> {
+        self.on_runtime(move |node| async move {
+            check(&cid, &bytes)?;
             let ipfs = node.running().await?;
             let name = foreign(&cid)?;
-            let block = Block::new(name, block.bytes().to_vec()).map_err(store)?;
+            let block = Block::new(name, bytes).map_err(store)?;
             // What is there and damaged would stay, and could not be pinned.
             kept(&ipfs, &cid, name).await?;
             ipfs.put_block(&block).await.map_err(store)?;
@@ -210,7 +211,9 @@ impl BlockExchange for Embedded {
         })
     }
 
-    fn get(&self, cid: Cid, timeout: Duration) -> Answer<Vec<u8>> {
+    /// A block's bytes, from here or from a connected peer, waiting at most this long for one to have it. They are those
+    /// the CID names, and within [`limit`](crate::limit). Errors: `TimedOut`, `NotItsBytes`, `TooLarge`, `Store`.
+    pub fn get(&self, cid: Cid, timeout: Duration) -> Answer<Vec<u8>> {
         self.on_runtime(move |node| async move {
             let ipfs = node.running().await?;
             let timeout = timeout.min(LONGEST_WAIT);
@@ -236,14 +239,16 @@ impl BlockExchange for Embedded {
         })
     }
 
-    fn has(&self, cid: Cid) -> Answer<bool> {
+    /// Whether the block is stored here. Errors: `Store`.
+    pub fn has(&self, cid: Cid) -> Answer<bool> {
         self.on_runtime(move |node| async move {
             let ipfs = node.running().await?;
             ipfs.repo().contains(foreign(&cid)?).await.map_err(store)
         })
     }
 
-    fn whole(&self, cid: Cid) -> Answer<bool> {
+    /// Whether the block is stored here with the bytes its CID names. One with others is removed. Errors: `Store`.
+    pub fn whole(&self, cid: Cid) -> Answer<bool> {
         self.on_runtime(move |node| async move {
             let ipfs = node.running().await?;
             let name = foreign(&cid)?;
@@ -251,7 +256,8 @@ impl BlockExchange for Embedded {
         })
     }
 
-    fn standing(&self) -> Answer<Standing> {
+    /// Who it is and whom it is connected to.
+    pub fn standing(&self) -> Answer<Standing> {
         self.on_runtime(|node| async move {
             let ipfs = node.running().await?;
             let away = |error: rust_ipfs::Error| ExchangeError::Away(error.to_string());
@@ -271,7 +277,8 @@ impl BlockExchange for Embedded {
         })
     }
 
-    fn stop(&self) -> Answer<()> {
+    /// Closes connections and store. It may be repeated.
+    pub fn stop(&self) -> Answer<()> {
         self.on_runtime(|node| async move {
             let before = std::mem::replace(&mut *node.state.lock().await, State::Stopped);
             if let State::Up { ipfs, .. } = before {
@@ -304,4 +311,11 @@ fn store(error: impl Display) -> ExchangeError {
 /// The CID in rust-ipfs's words.
 fn foreign(cid: &Cid) -> Result<ipld_core::cid::Cid, ExchangeError> {
     ipld_core::cid::Cid::try_from(&cid.to_bytes()[..]).map_err(store)
+}
+
+/// Makes the folder, readable to nobody else.
+fn private(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))
 }
