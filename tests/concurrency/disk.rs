@@ -17,7 +17,8 @@ pub struct Disk {
 fn library() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/concurrency/disk.c");
+        let source =
+            PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("tests/concurrency/disk.c");
         let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("disk-{}.so", std::process::id()));
         let mut compile = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
         compile

@@ -59,12 +59,17 @@ const FORBIDDEN: [(&str, &str); 14] = [
     ("config", "rules have no settings"),
 ];
 
+/// The package's folder, asked when it runs: checkouts may share what was built, and each has its own path.
+fn here() -> std::path::PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").unwrap().into()
+}
+
 /// The normal (not build, not test) dependencies for this platform, as cargo resolves them for this package alone.
 fn tree() -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--package", "dta-events", "--edges", "normal", "--prefix", "none"])
         .args(["--format", "{p}", "--offline", "--locked"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .current_dir(here())
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -118,7 +123,7 @@ fn the_sources_name_nothing_impure_of_std() {
         "HashMap",
         "unsafe ",
     ];
-    let mut folders = vec![std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR"))];
+    let mut folders = vec![here()];
     let mut read = 0;
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
