@@ -16,6 +16,8 @@ pub mod cli;
 pub mod config;
 pub mod contain;
 pub mod crash_points;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod harden;
 pub mod home;
 pub mod keystore;

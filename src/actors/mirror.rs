@@ -2,7 +2,7 @@
 //! notes in a file; what it could not, it tries again, less and less often, and says so. After a start it looks once, slowly,
 //! whether what it has copied is still there.
 
-mod position;
+pub(crate) mod position;
 
 use std::future::Future;
 use std::path::PathBuf;

@@ -137,7 +137,7 @@ fn caller_of(app: &App, call: &PeerCall) -> Caller {
     Caller { by, trace_id: app.services.random(), request: None }
 }
 
-fn after_of(query: &str) -> Result<Option<u64>, ApiError> {
+pub(super) fn after_of(query: &str) -> Result<Option<u64>, ApiError> {
     if query.is_empty() {
         return Ok(None);
     }

@@ -12,6 +12,8 @@ mod chain;
 mod commands;
 mod error;
 mod fulfill;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod guard;
 mod history;
 mod identities;

@@ -134,7 +134,7 @@ fn is_json(headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 /// The request by its idempotency key, if it has one.
-fn request_of(
+pub(super) fn request_of(
     method: &str,
     path: &str,
     headers: &HeaderMap,
@@ -155,7 +155,7 @@ fn request_of(
 }
 
 /// The trace id of a valid `traceparent` (W3C Trace Context, level 1 and what later versions keep of it).
-fn trace_of(headers: &HeaderMap) -> Option<[u8; 16]> {
+pub(super) fn trace_of(headers: &HeaderMap) -> Option<[u8; 16]> {
     let mut values = headers.get_all("traceparent");
     let value = values.next().filter(|_| values.next().is_none())?.to_str().ok()?;
     let (known, rest) = value.split_at_checked(55)?;

@@ -6,4 +6,5 @@ pub(super) mod kit;
 mod lifecycle;
 mod peers;
 mod refused;
+mod vectors;
 mod wire;

@@ -54,7 +54,8 @@ impl SwarmKey {
         Self::parse(&text).ok_or_else(|| SwarmKeyError::Shape(path.to_owned()))
     }
 
-    fn parse(text: &[u8]) -> Option<Self> {
+    /// The key in the text of a file.
+    pub fn parse(text: &[u8]) -> Option<Self> {
         let digits = text.strip_prefix(HEAD.as_bytes())?.trim_ascii_end();
         let mut key = Some(());
         let secret = Secret::build(|bytes| key = hex::decode_to_slice(digits, bytes).ok());

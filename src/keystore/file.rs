@@ -153,12 +153,17 @@ pub fn read(path: &Path) -> Result<SeedFile, KeystoreError> {
     if text.len() as u64 > MAX_FILE_BYTES {
         return Err(KeystoreError::damaged(path, "it has more than 4096 bytes"));
     }
-    if let Ok(Format { format }) = serde_json::from_slice(&text)
+    parse(path, &text)
+}
+
+/// The text of the seed file at `path`.
+fn parse(path: &Path, text: &[u8]) -> Result<SeedFile, KeystoreError> {
+    if let Ok(Format { format }) = serde_json::from_slice(text)
         && format != FORMAT
     {
         return Err(KeystoreError::Newer { path: path.to_owned(), format });
     }
-    let file: SeedFile = serde_json::from_slice(&text)
+    let file: SeedFile = serde_json::from_slice(text)
         .map_err(|_| KeystoreError::damaged(path, "it is not the JSON of a seed file"))?;
     if let Some(kdf) = &file.kdf {
         kdf.check()?;
@@ -170,6 +175,29 @@ pub fn read(path: &Path) -> Result<SeedFile, KeystoreError> {
         return Err(KeystoreError::damaged(path, "its kdf does not fit its protection"));
     }
     Ok(file)
+}
+
+/// What is read has its checksum and bounded costs, and is written so that it is read the same.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn stands(bytes: &[u8]) {
+    let path = Path::new("seed.json");
+    let Ok(file) = parse(path, bytes) else { return };
+    assert!(file.checksum == file.sum());
+    assert!(file.kdf.as_ref().is_none_or(|kdf| kdf.check().is_ok()));
+    let again = parse(path, &file.to_json());
+    assert!(again.is_ok_and(|again| again.associated_data() == file.associated_data()));
+}
+
+/// Seed files of both kinds.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn samples() -> Vec<Vec<u8>> {
+    let kdf = Kdf { name: KdfName::Argon2id, memory_kib: 64 * 1024, passes: 3, lanes: 1, salt: [1; 16] };
+    let file = |protection, kdf| {
+        let mut file = SeedFile::new(protection, kdf, [2; 12], [3; 8]);
+        file.seal([4; 48]);
+        file.to_json()
+    };
+    vec![file(ProtectionKind::KeyFile, None), file(ProtectionKind::Passphrase, Some(kdf))]
 }
 
 /// Read first, since a later format may have other keys.

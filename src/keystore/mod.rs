@@ -4,7 +4,7 @@
 //! `milagro-dta/v1/keystore`). The associated data is all that stands in the file before the ciphertext.
 
 mod error;
-mod file;
+pub(crate) mod file;
 pub(crate) mod files;
 mod key;
 #[cfg(test)]

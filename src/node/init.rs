@@ -196,7 +196,8 @@ fn begun(building: &Path, seed: &Secret<32>) -> Option<Cid> {
     Some(identity)
 }
 
-fn first_records(document: &Identity, name: &str, now_ms: u64) -> Result<Vec<Append>, InitError> {
+/// The records a log begins with: whose it is.
+pub(crate) fn first_records(document: &Identity, name: &str, now_ms: u64) -> Result<Vec<Append>, InitError> {
     let mut random = [0; 32];
     OsEntropy.fill(&mut random);
     let [home, trace_id]: [[u8; 16]; 2] =

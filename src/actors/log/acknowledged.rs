@@ -45,9 +45,21 @@ impl Acknowledged {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             read => read?,
         };
-        let Some((head, check)) = bytes.split_at_checked(HEAD_BYTES) else { return Ok(None) };
-        let whole = bytes.len() == FILE_BYTES && hash_of(head) == check;
-        Ok(if whole { keys::head_from(Some(head.into())).ok() } else { None })
+        Ok(parse(&bytes))
+    }
+}
+
+fn parse(bytes: &[u8]) -> Option<Head> {
+    let (head, check) = bytes.split_at_checked(HEAD_BYTES)?;
+    let whole = bytes.len() == FILE_BYTES && hash_of(head) == check;
+    if whole { keys::head_from(Some(head.into())).ok() } else { None }
+}
+
+/// Only what has its checksum is believed.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn stands(bytes: &[u8]) {
+    if parse(bytes).is_some() {
+        assert!(bytes.len() == FILE_BYTES && bytes.ends_with(&hash_of(&bytes[..HEAD_BYTES])));
     }
 }
 

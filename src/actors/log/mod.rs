@@ -10,7 +10,7 @@
 //! verify ── all of it          reindex ── builds the indexes again
 //! ```
 
-mod acknowledged;
+pub(crate) mod acknowledged;
 mod chain;
 mod commit;
 mod keys;

@@ -59,14 +59,31 @@ fn just_before(at: PublishedAt) -> Option<PublishedAt> {
 fn read(path: &Path) -> io::Result<Position> {
     let mut bytes = Vec::new();
     std::fs::File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
-    let Stored { sequence, n, cid } = serde_json::from_slice(&bytes)?;
+    parse(&bytes)
+}
+
+fn parse(bytes: &[u8]) -> io::Result<Position> {
+    let Stored { sequence, n, cid } = serde_json::from_slice(bytes)?;
     let cid: Cid = cid.parse().map_err(io::Error::other)?;
     Ok(Position { at: PublishedAt { sequence, n }, cid: cid.to_bytes() })
 }
 
 /// Writes the file, synced.
 pub(super) fn write(path: &Path, position: &Position) -> io::Result<()> {
+    files::replace(path, &text(position)?)
+}
+
+fn text(position: &Position) -> io::Result<Vec<u8>> {
     let cid = Cid::from_bytes(&position.cid).map_err(io::Error::other)?.to_string();
     let stored = Stored { sequence: position.at.sequence, n: position.at.n, cid };
-    files::replace(path, &serde_json::to_vec(&stored)?)
+    Ok(serde_json::to_vec(&stored)?)
+}
+
+/// What is read is written so that it is read the same.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn stands(bytes: &[u8]) {
+    if let Ok(position) = parse(bytes) {
+        let again = text(&position).and_then(|text| parse(&text));
+        assert!(again.is_ok_and(|again| again == position));
+    }
 }

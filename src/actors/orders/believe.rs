@@ -37,8 +37,8 @@ pub(super) struct Believed {
 }
 
 /// What a plaintext says, as far as the rules need it.
-struct Said {
-    facts: StepFacts,
+pub(super) struct Said {
+    pub(super) facts: StepFacts,
     proof: Option<Vec<u8>>,
     reserved_policy_is_empty: bool,
 }
@@ -149,7 +149,8 @@ impl<'a> Believer<'a> {
         let redemption = contain(|| body::RedemptionRequested::decode(plaintext.expose()));
         let Ok(Ok(redemption)) = redemption else { return Err(Rejection::CannotOpen.into()) };
         for kind in [Kind::Placed, Kind::Committed] {
-            let Some(accepted) = order.step(kind) else { return Err(Rejection::UnknownOrder.into()) };
+            // Before the commitment the rules refuse it, whatever it discloses.
+            let Some(accepted) = order.step(kind) else { return Ok(()) };
             let (envelope, descriptor) = reopen::envelope(self.services, &accepted.step)?;
             let block = reopen::read(self.services, &descriptor.cid)?;
             let key = redemption.keys.get(&descriptor.cid).ok_or(Rejection::KeysInvalid)?;
@@ -281,7 +282,7 @@ fn block(cid: Cid, class: BlockClass, bytes: &[u8]) -> Block {
 }
 
 /// What a plaintext says; none if it is not its kind's.
-fn said(statement: &Statement, plaintext: &SecretBytes) -> Option<Said> {
+pub(super) fn said(statement: &Statement, plaintext: &SecretBytes) -> Option<Said> {
     let bytes = plaintext.expose();
     let plain = |facts| Some(Said { facts, proof: None, reserved_policy_is_empty: true });
     match statement.kind {

@@ -16,6 +16,8 @@ mod reopen;
 mod requests;
 mod shard;
 mod slot;
+#[cfg(test)]
+pub(crate) mod testing;
 mod work;
 
 pub use arrival::{Arrival, ArrivalError};

@@ -6,7 +6,7 @@
 
 mod error;
 mod keeper;
-mod soft;
+pub(crate) mod soft;
 
 #[cfg(test)]
 mod contract;

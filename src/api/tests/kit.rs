@@ -13,6 +13,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::test::{TestRequest, init_service};
 use actix_web::web;
+use dta_crypto::Secret;
+use dta_events::Rules;
 use dta_protocol::{Cid, Identity};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
@@ -20,7 +22,7 @@ use tokio::sync::{mpsc, watch};
 use crate::actors::clock_watch::ClockWatch;
 use crate::actors::crypto_pool::CryptoPool;
 use crate::actors::identities::Identities;
-use crate::actors::log::{LogReader, LogWriter};
+use crate::actors::log::{EventLog as _, LogReader, LogWriter, RocksLog};
 use crate::actors::orders::{Desk, Shard};
 use crate::actors::outbox::Outbox;
 use crate::actors::peers::book::Book;
@@ -32,8 +34,10 @@ use crate::actors::services::{Caller, Services};
 use crate::actors::views::Views;
 use crate::api::{App, HttpSettings, Surface, configure};
 use crate::config::NodeType;
-use crate::home::Home;
-use crate::keystore::Protection;
+use crate::home::{Home, make_private_folder};
+use crate::keystore::{Keystore, Protection};
+use crate::node::init::first_records;
+use crate::node::open::entropy;
 use crate::node::{OpenNode, initialise};
 use crate::ports::{Clock, OsEntropy};
 use crate::quota::{Quota, Quotas};
@@ -78,9 +82,31 @@ impl Node {
     pub fn start(http: HttpSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path().join("home"));
-        let clock = Arc::new(Hands::at(START_MS));
+        Self::made(folder, &home, http, START_MS)
+    }
+
+    /// The node of an identity that was made before, from this seed.
+    pub fn of(seed: [u8; 32], document: &Identity, at_ms: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path().join("home"));
+        make_private_folder(&home.root).unwrap();
+        let (seed, key) = (Secret::from_bytes(seed), Protection::KeyFile(folder.path().join("key")));
+        Keystore::create(&home.seed_file(), &seed, &key, &mut OsEntropy).unwrap();
+        // What an interrupted `dta init` has built is taken up.
+        let log = RocksLog::create(&home.root.join("log.new"), Arc::new(Rules), entropy()).unwrap();
+        for written in log.commit(first_records(document, document.name(), at_ms).unwrap()).unwrap() {
+            written.unwrap();
+        }
+        drop(log);
+        let node = Self::made(folder, &home, HttpSettings::default(), at_ms);
+        assert_eq!(node.identity, document.cid());
+        node
+    }
+
+    fn made(folder: tempfile::TempDir, home: &Home, http: HttpSettings, at_ms: u64) -> Self {
+        let clock = Arc::new(Hands::at(at_ms));
         let key = Protection::KeyFile(folder.path().join("key"));
-        initialise(&home, "alice", |_| key, &*clock).unwrap();
+        initialise(home, "alice", |_| key, &*clock).unwrap();
         let key = Protection::KeyFile(folder.path().join("key"));
         let OpenNode { log, identity, keyring, seeds, .. } =
             OpenNode::open(home.clone(), |_, _| Ok(key)).unwrap();

@@ -1,5 +1,6 @@
 //! The node's seed at rest: right and wrong keys, damage, hostile files.
 
+mod roundtrip;
 mod words;
 
 use super::*;

@@ -4,10 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use dta_crypto::{ContentKey, OrderKey, Secret};
+use dta_crypto::{ContentKey, IdentityKeys, OrderKey, Secret};
 use dta_protocol::body::*;
 use dta_protocol::envelope::MAX_BLOCK_BYTES;
-use dta_protocol::{Body, Cid, Codec, Descriptor, Envelope, EnvelopeError, Kind, Plaintext, Role, Statement};
+use dta_protocol::{
+    Body, Cid, Codec, DeliveryPage, Descriptor, Envelope, EnvelopeError, Identity, Kind, Plaintext, Role,
+    Statement, name_is_plain,
+};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -89,6 +92,20 @@ fn same<P: Plaintext>(body: &P) -> P {
 
 proptest! {
     #[test]
+    fn cids(raw: bool, block in vec(any::<u8>(), 0..100)) {
+        let cid = Cid::of(if raw { Codec::Raw } else { Codec::DagCbor }, &block);
+        prop_assert_eq!(Cid::from_bytes(&cid.to_bytes()), Ok(cid));
+        prop_assert_eq!(cid.to_string().parse(), Ok(cid));
+        prop_assert!(cid.names(&block));
+    }
+
+    #[test]
+    fn pages(step in option::of((cid(Codec::DagCbor), cid(Codec::DagCbor))), next in time()) {
+        let page = DeliveryPage { step, next };
+        prop_assert_eq!(DeliveryPage::decode(&page.encode()), Ok(page));
+    }
+
+    #[test]
     fn statements(statement in statement()) {
         let bytes = statement.encode().unwrap();
         prop_assert_eq!(&Statement::decode(&bytes).unwrap(), &statement);
@@ -157,6 +174,27 @@ proptest! {
         prop_assert_eq!(&same(&CancellationRequested { detail: detail.clone(), seen: seen.clone() }).detail, &detail);
         let closed = same(&Closed { code: ClosedCode::Expired, detail: detail.clone(), seen: seen.clone() });
         prop_assert_eq!((closed.code, closed.detail, closed.seen), (ClosedCode::Expired, detail, seen));
+    }
+}
+
+proptest! {
+    // Keys are made for each, and every proof is verified again.
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn identities(
+        seed: [u8; 32],
+        name in ".{1,40}",
+        links in (option::of(cid(Codec::DagCbor)), option::of(cid(Codec::DagCbor))),
+        issued_at_ms in time(),
+    ) {
+        let keys = IdentityKeys::from_seed(&Secret::from_bytes(seed));
+        let made = Identity::create(&keys, &name, links.0, links.1, issued_at_ms);
+        prop_assert_eq!(made.is_ok(), name.len() <= 128 && name_is_plain(&name));
+        let Ok(made) = made else { return Ok(()) };
+        let read = Identity::decode(made.envelope().block()).unwrap();
+        prop_assert_eq!((read.cid(), read.name(), read.public()), (made.cid(), name.as_str(), keys.public()));
+        prop_assert_eq!((read.supersedes(), read.log(), read.issued_at_ms()), (links.0, links.1, issued_at_ms));
     }
 }
 

@@ -256,6 +256,18 @@ fn error(order: &Order, case: &Value, bytes: &[u8]) -> Option<(&'static str, Str
     }
 }
 
+#[test]
+fn limits_are_where_they_are_said_to_be() {
+    let order = Order::load();
+    let cases = json("limits.json");
+    for case in cases.as_array().unwrap() {
+        let count = case["count"].as_u64().unwrap() as usize;
+        let input = [bytes(case, "head"), bytes(case, "fill").repeat(count), bytes(case, "tail")].concat();
+        let reason = error(&order, case, &input).map(|(code, _)| code);
+        assert_eq!(reason, case["reason"].as_str(), "{} ({})", text(case, "name"), text(case, "what"));
+    }
+}
+
 fn verify(order: &Order, envelope: Envelope) -> Result<(), EnvelopeError> {
     let signer = envelope.statement().signer;
     let identity =

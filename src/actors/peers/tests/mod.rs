@@ -3,6 +3,7 @@
 mod client;
 mod nonces;
 mod rfc;
+mod roundtrip;
 mod strict;
 mod url;
 mod vectors;

@@ -5,6 +5,8 @@
 
 mod book;
 mod copies;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod header;
 mod set;
 mod slot;

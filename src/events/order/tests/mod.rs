@@ -10,6 +10,7 @@ mod pending;
 mod policy;
 mod proofs;
 mod random;
+mod roundtrip;
 mod steps;
 mod stored;
 mod withdrawal;

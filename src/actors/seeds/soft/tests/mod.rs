@@ -3,6 +3,7 @@
 mod copies;
 mod damage;
 mod forgery;
+mod format;
 mod secrecy;
 
 use super::SoftStore;
