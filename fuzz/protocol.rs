@@ -119,7 +119,7 @@ pub fn sealed_body(bytes: &[u8]) {
             assert!(descriptor.cid.names(block) && block.len() <= MAX_CIPHERTEXT_BYTES);
             assert!(block.len() == plaintext.expose().len() + 16);
             // Only what somebody sealed opens; who else can read it may have been changed, and is noticed.
-            let all: Vec<_> = PARTIES.iter().map(|party| (party.cid(), party.public())).collect();
+            let all: Vec<_> = PARTIES.iter().map(|party| (party.cid(), party.verifying())).collect();
             let exactly = |to: &[_]| check_recipients(&key, &request.signer, to, descriptor).is_ok();
             let whole = SIGNED.iter().any(|said| statement.encode().is_ok_and(|bytes| bytes == *said));
             let known = exactly(&all) || exactly(&all[..2]) || exactly(&all[2..]);

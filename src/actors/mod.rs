@@ -16,4 +16,5 @@ pub mod seeds;
 pub mod services;
 pub mod timers;
 pub mod unavailable;
+pub mod verifier;
 pub mod views;

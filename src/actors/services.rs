@@ -15,6 +15,7 @@ use super::peers::Incoming;
 use super::peers::book::Book;
 use super::seeds::SeedKeeper;
 use super::unavailable::Unavailable;
+use super::verifier::Verifier;
 use crate::ports::{Clock, Entropy};
 use crate::quota::{Quota, Quotas};
 
@@ -30,6 +31,8 @@ pub struct Services {
     pub writer: LogHandle,
     /// Threads for signing, sealing and opening.
     pub crypto: CryptoPool,
+    /// Verifies what other nodes signed.
+    pub verifier: Arc<Verifier>,
     /// Custody.
     pub seeds: SeedKeeper,
     /// How many of the newest seeds in custody are of orders that the log did not have at the start: it lost its end.

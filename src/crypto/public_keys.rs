@@ -60,16 +60,16 @@ pub enum KeyError {
 }
 
 impl PublicKeys {
-    /// Checks every key, once, and gives what verifies with them.
+    /// Checks every key, once, and gives what verifies with them and seals to them.
     ///
     /// # Errors
     /// [`KeyError`], the first in the order bls, kem, secp256k1, ed25519. An ML-DSA key has no invalid form.
     pub fn validate(&self) -> Result<VerifyingKeys, KeyError> {
         let bls = self.bls()?;
-        kem::parse(&self.kem)?;
+        let kem = Arc::new(kem::parse(&self.kem)?);
         bip340::sec1(&self.secp256k1).ok_or(KeyError::Secp256k1Encoding)?;
         let ed25519 = self.ed25519()?;
-        Ok(VerifyingKeys { public: Arc::new(self.clone()), bls, ed25519 })
+        Ok(VerifyingKeys { public: Arc::new(self.clone()), bls, kem, ed25519 })
     }
 
     fn bls(&self) -> Result<blst::min_sig::PublicKey, KeyError> {

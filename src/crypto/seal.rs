@@ -4,7 +4,7 @@
 use subtle::ConstantTimeEq;
 
 use crate::at_rest::{TAG_BYTES, open_at_rest, seal_at_rest};
-use crate::{Entropy, IdentityKeys, KEM_BYTES, KeyError, Secret, SecretBytes, derive, kem};
+use crate::{Entropy, IdentityKeys, KEM_BYTES, Secret, SecretBytes, VerifyingKeys, derive, kem};
 
 /// Bytes of a CID in binary.
 pub const CID_BYTES: usize = 36;
@@ -31,9 +31,6 @@ pub enum SealError {
     /// Nobody could open it, or more than may.
     #[error("recipients: {0}, not 1 to {RECIPIENTS_MAX}")]
     Recipients(usize),
-    /// A recipient's KEM key is invalid.
-    #[error("recipient's {0}")]
-    Key(KeyError),
     /// The ciphertext would be too long.
     #[error("plaintext: {0} bytes, more than {PLAINTEXT_BYTES_MAX}")]
     TooLong(usize),
@@ -77,9 +74,8 @@ impl ContentKey {
 
     /// The entry of one recipient. Deterministic: the randomness comes from the content key.
     fn entry(&self, signer: &[u8; CID_BYTES], recipient: &Recipient<'_>) -> Result<Entry, SealError> {
-        let key = kem::parse(recipient.kem).map_err(SealError::Key)?;
         let randomness = derive::hkdf(self.expose(), &[b"milagro-dta/v1/encap\0", signer, recipient.cid]);
-        kem::wrap(&key, &hpke_info(signer, recipient.cid), &self.0, &randomness)
+        kem::wrap(&recipient.keys.kem, &hpke_info(signer, recipient.cid), &self.0, &randomness)
             .ok_or(SealError::Encapsulation)
     }
 
@@ -90,8 +86,8 @@ impl ContentKey {
         recipients: &[Recipient<'_>],
     ) -> Result<Vec<Entry>, SealError> {
         let mut recipients = recipients.to_vec();
-        recipients.sort();
-        recipients.dedup();
+        recipients.sort_by_key(Recipient::order);
+        recipients.dedup_by(|one, other| one.order() == other.order());
         if recipients.is_empty() || recipients.len() > RECIPIENTS_MAX {
             return Err(SealError::Recipients(recipients.len()));
         }
@@ -103,12 +99,19 @@ impl ContentKey {
 }
 
 /// One who shall be able to open.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy)]
 pub struct Recipient<'a> {
     /// The CID of the identity, in binary.
     pub cid: &'a [u8; CID_BYTES],
-    /// Its KEM key.
-    pub kem: &'a [u8; KEM_BYTES],
+    /// Its keys, which were validated.
+    pub keys: &'a VerifyingKeys,
+}
+
+impl<'a> Recipient<'a> {
+    /// By which recipients are told apart.
+    fn order(&self) -> (&'a [u8; CID_BYTES], &'a [u8; KEM_BYTES]) {
+        (self.cid, &self.keys.public.kem)
+    }
 }
 
 /// What sealing gives: the raw block, and the parts of its descriptor that are not names.
@@ -125,7 +128,7 @@ pub struct SealedParts {
 /// the body to its statement.
 ///
 /// # Errors
-/// [`SealError`]: the number of recipients, an invalid key, or a ciphertext beyond 256 KiB.
+/// [`SealError`]: the number of recipients, or a ciphertext beyond 256 KiB.
 pub fn seal(
     key: &ContentKey,
     plaintext: &[u8],

@@ -1,10 +1,10 @@
-//! Verification with an identity's keys, which were validated once.
+//! An identity's public keys once they are validated: what verifies with them and seals to them.
 
 use std::sync::Arc;
 
 use blst::min_sig::PublicKey;
 
-use crate::{Entropy, PublicKeys, SIGNATURE_BYTES, bip340, bls, impossible, ml_dsa};
+use crate::{Entropy, PublicKeys, SIGNATURE_BYTES, bip340, bls, impossible, kem, ml_dsa};
 
 /// Which signature does not hold.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
@@ -31,6 +31,8 @@ pub enum SignatureError {
 pub struct VerifyingKeys {
     pub(crate) public: Arc<PublicKeys>,
     pub(crate) bls: PublicKey,
+    /// Checked and expanded, which costs nearly as much as sealing to it.
+    pub(crate) kem: Arc<kem::PublicKey>,
     pub(crate) ed25519: ed25519_dalek::VerifyingKey,
 }
 

@@ -30,6 +30,7 @@ use crate::actors::seeds::{SeedKeeper, SeedStore};
 use crate::actors::services::{IN_FLIGHT, Services};
 use crate::actors::timers;
 use crate::actors::unavailable::Unavailable;
+use crate::actors::verifier::Verifier;
 use crate::api::{self, App, HttpSettings, Surface};
 use crate::config::Trust;
 use crate::crash_points::{CrashPoint, reached};
@@ -148,6 +149,7 @@ impl Running {
             writer: writer.handle(),
             crypto: CryptoPool::start(cores)?,
             unknown_seeds: unknown.len(),
+            verifier: Verifier::new(Box::new(OsEntropy)),
             seeds: SeedKeeper::start(Box::new(seeds), Box::new(OsEntropy), SEED_QUEUE)?,
             keyring: Arc::new(keyring),
             clock_watch: Arc::new(ClockWatch::new(&*clock, config.clock.trusted_after_ms)),

@@ -1,6 +1,6 @@
 //! Sealed bodies: a plaintext bound to its statement, in a block of its own that can be withheld or shredded.
 
-use dta_crypto::{ContentKey, IdentityKeys, PublicKeys, Recipient, SealError, SecretBytes};
+use dta_crypto::{ContentKey, IdentityKeys, Recipient, SealError, SecretBytes, VerifyingKeys};
 use ipld_core::ipld::Ipld;
 use thiserror::Error;
 
@@ -117,7 +117,7 @@ pub fn seal(
     request: &SealRequest<'_>,
     plaintext: &[u8],
     content_key: ContentKey,
-    recipients: &[(Cid, &PublicKeys)],
+    recipients: &[(Cid, &VerifyingKeys)],
 ) -> Result<SealedBody, SealedError> {
     let signer = request.signer.to_bytes();
     let cids = binary(recipients);
@@ -172,7 +172,7 @@ pub fn open_with_key(
 pub fn check_recipients(
     content_key: &ContentKey,
     signer: &Cid,
-    prescribed: &[(Cid, &PublicKeys)],
+    prescribed: &[(Cid, &VerifyingKeys)],
     descriptor: &Descriptor,
 ) -> Result<(), SealedError> {
     let cids = binary(prescribed);
@@ -195,10 +195,10 @@ fn check_block(descriptor: &Descriptor, block: &[u8]) -> Result<(), SealedError>
     if descriptor.cid.names(block) { Ok(()) } else { Err(SealedError::OtherBlock) }
 }
 
-fn binary(recipients: &[(Cid, &PublicKeys)]) -> Vec<[u8; CID_BYTES]> {
+fn binary(recipients: &[(Cid, &VerifyingKeys)]) -> Vec<[u8; CID_BYTES]> {
     recipients.iter().map(|(cid, _)| cid.to_bytes()).collect()
 }
 
-fn entries<'a>(cids: &'a [[u8; CID_BYTES]], recipients: &[(Cid, &'a PublicKeys)]) -> Vec<Recipient<'a>> {
-    cids.iter().zip(recipients).map(|(cid, (_, keys))| Recipient { cid, kem: &keys.kem }).collect()
+fn entries<'a>(cids: &'a [[u8; CID_BYTES]], recipients: &[(Cid, &'a VerifyingKeys)]) -> Vec<Recipient<'a>> {
+    cids.iter().zip(recipients).map(|(cid, (_, keys))| Recipient { cid, keys }).collect()
 }

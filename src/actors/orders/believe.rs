@@ -106,9 +106,7 @@ impl<'a> Believer<'a> {
         let signer_role = rule(kind).map(|rule| rule.signer).ok_or(Rejection::UnknownOrder)?;
         let signer = statement.signer.ok_or(Rejection::SignatureInvalid)?;
         let known = self.needed(signer_role, signer).await?;
-        let signed = envelope.clone();
-        let verified =
-            self.services.crypto.run(Priority::Interactive, move || signed.verify(&known.document));
+        let verified = self.services.verifier.verify(&self.services.crypto, envelope.clone(), known);
         verified.await.map_err(Unavailable::from)?.map_err(|_| Rejection::SignatureInvalid)?;
 
         let (content_key, plaintext) = self.open(&statement, Role::Parties).await?;
@@ -235,7 +233,8 @@ impl<'a> Believer<'a> {
             people.push(self.needed(party, cid).await?);
         }
         let check = move || {
-            let people: Vec<_> = people.iter().map(|known| (known.cid(), known.document.public())).collect();
+            let people: Vec<_> =
+                people.iter().map(|known| (known.cid(), known.document.verifying())).collect();
             sealed::check_recipients(&key, &signer, &people, &descriptor).is_ok()
         };
         let exactly = self.services.crypto.run(Priority::Interactive, check);

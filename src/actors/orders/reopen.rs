@@ -116,7 +116,7 @@ async fn release(services: &Services, order: &Order) -> Result<Released, Release
         (Ok((key, _)), Some(signer)) => {
             let key = ContentKey::from_bytes(*key.expose());
             let check = move || {
-                let to = [(beneficiary.cid(), beneficiary.document.public())];
+                let to = [(beneficiary.cid(), beneficiary.document.verifying())];
                 sealed::check_recipients(&key, &signer, &to, &released.secret).is_ok()
             };
             services

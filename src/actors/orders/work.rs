@@ -227,7 +227,7 @@ fn seal_body(draft: &Draft, body: ToSeal) -> Result<SealedBody, OrderError> {
         previous: draft.previous,
         issued_at_ms: draft.issued_at_ms,
     };
-    let recipients: Vec<_> = body.to.iter().map(|known| (known.cid(), known.document.public())).collect();
+    let recipients: Vec<_> = body.to.iter().map(|known| (known.cid(), known.document.verifying())).collect();
     sealed::seal(&request, body.plaintext.expose(), body.content_key, &recipients).map_err(invalid)
 }
 

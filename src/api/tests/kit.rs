@@ -31,6 +31,7 @@ use crate::actors::peers::{Incoming, PeerClient};
 use crate::actors::projector::Projector;
 use crate::actors::seeds::SeedKeeper;
 use crate::actors::services::{Caller, Services};
+use crate::actors::verifier::Verifier;
 use crate::actors::views::Views;
 use crate::api::{App, HttpSettings, Surface, configure};
 use crate::config::NodeType;
@@ -123,6 +124,7 @@ impl Node {
             writer: writer.handle(),
             crypto: CryptoPool::start(2).unwrap(),
             unknown_seeds: 0,
+            verifier: Verifier::new(Box::new(OsEntropy)),
             seeds: SeedKeeper::start(Box::new(seeds), Box::new(OsEntropy), 64).unwrap(),
             keyring: Arc::new(keyring),
             clock_watch: Arc::new(ClockWatch::new(&*clock, 0)),

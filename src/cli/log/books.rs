@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use anyhow::{Context as _, bail, ensure};
-use dta_crypto::{ContentKey, IdentityKeys, PublicKeys, SecretBytes};
+use dta_crypto::{ContentKey, IdentityKeys, SecretBytes, VerifyingKeys};
 use dta_events::identity::Standing;
 use dta_protocol::sealed::{self, SealRequest};
 use dta_protocol::{Cid, Descriptor, Identity, Statement};
@@ -132,8 +132,8 @@ fn check_recipients(
     descriptor: &Descriptor,
 ) -> anyhow::Result<()> {
     let signer = statement.signer.context("a sealed body without a signer")?;
-    let prescribed: Vec<(Cid, &PublicKeys)> =
-        members.iter().map(|party| (party.document.cid(), party.document.public())).collect();
+    let prescribed: Vec<(Cid, &VerifyingKeys)> =
+        members.iter().map(|party| (party.document.cid(), party.document.verifying())).collect();
     sealed::check_recipients(key, &signer, &prescribed, descriptor)
         .with_context(|| format!("sealed body {}", descriptor.cid))
 }

@@ -117,8 +117,8 @@ fn a_body_sealed_by_another_library() {
     let key = ContentKey::from_bytes(hex(sealed["content_key"].as_str().unwrap()));
     let identities = [identity(1), identity(2), identity(3)];
     let cids = [cid(1), cid(2), cid(3)];
-    let recipients: Vec<_> =
-        identities.iter().zip(&cids).map(|(keys, cid)| Recipient { cid, kem: &keys.public().kem }).collect();
+    let validated = identities.each_ref().map(|keys| keys.public().validate().unwrap());
+    let recipients: Vec<_> = validated.iter().zip(&cids).map(|(keys, cid)| Recipient { cid, keys }).collect();
 
     let ours = seal(&key, &plaintext, &aad, &cids[0], &recipients).unwrap();
     assert_eq!((ours.ciphertext, ours.commit), (ciphertext.clone(), commit));

@@ -167,7 +167,9 @@ fn sealing_has_bounds() {
     );
     assert_eq!(code(seal(&request, b"", content_key("nobody"), &[])), Some("sealed-recipients-invalid"));
     let many: Vec<_> = (0..5u8)
-        .map(|n| (dta_protocol::Cid::of(dta_protocol::Codec::DagCbor, &[n]), story.alice.identity.public()))
+        .map(|n| {
+            (dta_protocol::Cid::of(dta_protocol::Codec::DagCbor, &[n]), story.alice.identity.verifying())
+        })
         .collect();
     assert_eq!(code(seal(&request, b"", content_key("many"), &many)), Some("sealed-recipients-invalid"));
     let identity = story.alice.identity.envelope().statement();

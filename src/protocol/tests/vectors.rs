@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
-use dta_crypto::{ContentKey, IdentityKeys, OrderKey, PublicKeys, Secret};
+use dta_crypto::{ContentKey, IdentityKeys, OrderKey, Secret, VerifyingKeys};
 use dta_protocol::body::*;
 use dta_protocol::sealed::{SealRequest, check_recipients, open, open_with_key, seal};
 use dta_protocol::{
@@ -90,8 +90,12 @@ impl Order {
         Self { identities, steps, car: std::fs::read(folder().join("order.car")).unwrap(), json }
     }
 
-    fn recipients(&self, names: &[&str]) -> Vec<(Cid, &PublicKeys)> {
-        names.iter().map(|name| &self.identities[*name].1).map(|read| (read.cid(), read.public())).collect()
+    fn recipients(&self, names: &[&str]) -> Vec<(Cid, &VerifyingKeys)> {
+        names
+            .iter()
+            .map(|name| &self.identities[*name].1)
+            .map(|read| (read.cid(), read.verifying()))
+            .collect()
     }
 
     fn body(&self, name: &str) -> (&Step, &Body) {

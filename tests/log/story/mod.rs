@@ -5,7 +5,7 @@ mod content;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dta_crypto::{ContentKey, IdentityKeys, OrderKey, PublicKeys, Secret, SecretBytes, hosted_seed};
+use dta_crypto::{ContentKey, IdentityKeys, OrderKey, Secret, SecretBytes, VerifyingKeys, hosted_seed};
 use dta_events::identity::{self, Known};
 use dta_events::ids::{identity_aggregate, order_aggregate};
 use dta_events::order::{
@@ -401,7 +401,8 @@ impl Tale<'_> {
 
 fn sealed(statement: &Statement, role: Role, plaintext: &SecretBytes, to: &[&Who]) -> SealedBody {
     let request = SealRequest::of(statement, role).unwrap();
-    let recipients: Vec<(Cid, &PublicKeys)> = to.iter().map(|who| (who.cid, who.document.public())).collect();
+    let recipients: Vec<(Cid, &VerifyingKeys)> =
+        to.iter().map(|who| (who.cid, who.document.verifying())).collect();
     seal(&request, plaintext.expose(), ContentKey::random(&mut OsEntropy), &recipients).unwrap()
 }
 

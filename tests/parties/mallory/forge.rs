@@ -112,7 +112,7 @@ impl Mallory {
             previous: about.previous,
             issued_at_ms: about.issued_at_ms,
         };
-        let to: Vec<_> = to.iter().map(|identity| (identity.cid(), identity.public())).collect();
+        let to: Vec<_> = to.iter().map(|identity| (identity.cid(), identity.verifying())).collect();
         sealed::seal(&request, bytes, ContentKey::from_bytes(random()), &to).unwrap()
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use dta_crypto::{ContentKey, IdentityKeys, OrderKey, PublicKeys, Secret};
+use dta_crypto::{ContentKey, IdentityKeys, OrderKey, Secret, VerifyingKeys};
 use dta_protocol::body::*;
 use dta_protocol::sealed::{SealRequest, SealedBody, seal};
 use dta_protocol::{Body, Cid, Descriptor, Envelope, Identity, Kind, Plaintext, Role, Statement, Verified};
@@ -33,8 +33,8 @@ impl Party {
         self.identity.cid()
     }
 
-    pub fn recipient(&self) -> (Cid, &PublicKeys) {
-        (self.cid(), self.identity.public())
+    pub fn recipient(&self) -> (Cid, &VerifyingKeys) {
+        (self.cid(), self.identity.verifying())
     }
 }
 
