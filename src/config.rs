@@ -486,6 +486,17 @@ pub fn find_home(named: Option<PathBuf>) -> Result<Home, &'static str> {
     Ok(Home::new(root))
 }
 
+/// The template with every setting in it in force.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn uncommented_template() -> String {
+    TEMPLATE
+        .lines()
+        .filter_map(|line| line.strip_prefix("# "))
+        .filter(|line| line.starts_with('[') || line.contains(" = "))
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -500,12 +511,7 @@ mod tests {
     #[test]
     fn the_template_is_the_defaults_whether_commented_or_not() {
         assert_eq!(read(TEMPLATE).unwrap(), Config::default());
-        let live: String = TEMPLATE
-            .lines()
-            .filter_map(|line| line.strip_prefix("# "))
-            .filter(|line| line.starts_with('[') || line.contains(" = "))
-            .map(|line| format!("{line}\n"))
-            .collect();
+        let live = uncommented_template();
         let mut expected = Config { seeds: vec![Seeds::default()], ..Config::default() };
         expected.keystore.key_file = Some("seed.key".into());
         expected.ipfs.swarm_key = Some("swarm.key".into());

@@ -59,12 +59,20 @@ impl Verifier {
     fn verify_waiting(&self, signer: &Known) {
         let together = lock(&self.waiting).remove(&signer.cid()).unwrap_or_default();
         let (envelopes, replies): (Vec<_>, Vec<_>) = together.into_iter().unzip();
-        let entropy = &mut **lock(&self.entropy);
-        let verdicts = Envelope::verify_batch(envelopes, &signer.document, entropy);
+        let verdicts = Envelope::verify_batch(envelopes, &signer.document, &mut Shared(&self.entropy));
         for (reply, verdict) in replies.into_iter().zip(verdicts) {
             // Who no longer waits does not hear it.
             let _ = reply.send(verdict);
         }
+    }
+}
+
+/// The source of all, held only while it is drawn from: batches of different signers are verified side by side.
+struct Shared<'a>(&'a Mutex<Box<dyn Entropy + Send>>);
+
+impl Entropy for Shared<'_> {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        lock(self.0).fill(bytes);
     }
 }
 

@@ -7,7 +7,7 @@ use dta_crypto::Secret;
 use dta_ipfs::{Multiaddr, SwarmKey, address};
 use dta_protocol::{Cid, Codec};
 
-use crate::config::{Config, TEMPLATE};
+use crate::config::{Config, TEMPLATE, uncommented_template};
 use crate::home::Home;
 use crate::keystore::words::{from_words, to_words};
 
@@ -80,13 +80,7 @@ pub fn config(bytes: &[u8]) {
 }
 
 pub fn configs() -> Vec<Vec<u8>> {
-    let live: String = TEMPLATE
-        .lines()
-        .filter_map(|line| line.strip_prefix("# "))
-        .filter(|line| line.starts_with('[') || line.contains(" = "))
-        .map(|line| format!("{line}\n"))
-        .collect();
-    vec![TEMPLATE.as_bytes().to_vec(), live.into_bytes()]
+    vec![TEMPLATE.as_bytes().to_vec(), uncommented_template().into_bytes()]
 }
 
 pub fn positions() -> Vec<Vec<u8>> {
