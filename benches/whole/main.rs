@@ -34,7 +34,12 @@ fn main() {
     // `cargo bench` adds arguments of its own.
     let chosen: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let parts: [(&str, fn()); 3] = [("orders", orders), ("idle", idle), ("long", long)];
+    let parts: [(&str, fn()); 4] = [
+        ("one", || orders("one", Nodes::one, CPU_MS[0])),
+        ("two", || orders("two", Nodes::two, CPU_MS[1])),
+        ("idle", idle),
+        ("long", long),
+    ];
     if let Some(unknown) = chosen.iter().find(|chosen| parts.iter().all(|(name, _)| name != chosen)) {
         panic!("no part {unknown}; there are: {:?}", parts.map(|(name, _)| name));
     }
@@ -47,51 +52,45 @@ fn main() {
 }
 
 /// Whole orders: rate and latency by how many come at once, CPU by step and by thread.
-fn orders() {
+fn orders(name: &str, start: fn(bool) -> Nodes, limit: f64) {
     println!(
-        "| nodes, mirror | orders a second, at once: 1 / 16 / 64 | p50 ms | p99 ms | CPU ms an order | of the limit |"
+        "\n| nodes, mirror | orders a second, at once: 1 / 16 / 64 | p50 ms | p99 ms | CPU ms an order | of the limit |"
     );
     println!("|---|---|---|---|---|---|");
-    let mut threads = Vec::new();
-    for (name, start, limit) in
-        [("one", Nodes::one as fn(bool) -> Nodes, CPU_MS[0]), ("two", Nodes::two, CPU_MS[1])]
-    {
-        for mirror in [false, true] {
-            let nodes = start(mirror);
-            // What is done once.
-            load::whole(&nodes, 32, 4);
-            let cpu = load::by_step(&nodes, 400, 16);
-            let by_load =
-                [(1, 100), (16, 400), (64, 400)].map(|(at_once, n)| load::whole(&nodes, n, at_once));
-            let each = |figure: fn(&Took) -> String| by_load.each_ref().map(figure).join(" / ");
-            println!(
-                "| {name}, {} | {} | {} | {} | {:.1} = {:.1} placed + {:.1} redeemed | {} |",
-                if mirror { "on" } else { "off" },
-                each(|took| format!("{:.0}", took.orders_per_second())),
-                each(|took| format!("{:.0}", took.latency_ms(0.5))),
-                each(|took| format!("{:.0}", took.latency_ms(0.99))),
-                cpu.cpu_ms(),
-                cpu.place_cpu * 1e3 / cpu.orders as f64,
-                cpu.redeem_cpu * 1e3 / cpu.orders as f64,
-                if mirror { "none set".into() } else { format!("{:.2} of {limit} ms", cpu.cpu_ms() / limit) },
-            );
-            threads.push((name, mirror, cpu));
-        }
-    }
-    let (_, _, alone) = &threads[0];
-    println!(
-        "\nThe original takes {ORIGINAL_CPU_MS} ms: {:.0} times as much.",
-        ORIGINAL_CPU_MS / alone.cpu_ms()
-    );
+    let threads = [false, true].map(|mirror| {
+        let nodes = start(mirror);
+        // What is done once.
+        load::whole(&nodes, 32, 4);
+        let cpu = load::by_step(&nodes, 400, 16);
+        let by_load = [(1, 100), (16, 400), (64, 400)].map(|(at_once, n)| load::whole(&nodes, n, at_once));
+        let each = |figure: fn(&Took) -> String| by_load.each_ref().map(figure).join(" / ");
+        println!(
+            "| {name}, {} | {} | {} | {} | {:.1} = {:.1} placed + {:.1} redeemed | {} |",
+            on_or_off(mirror),
+            each(|took| format!("{:.0}", took.orders_per_second())),
+            each(|took| format!("{:.0}", took.latency_ms(0.5))),
+            each(|took| format!("{:.0}", took.latency_ms(0.99))),
+            cpu.cpu_ms(),
+            cpu.place_cpu * 1e3 / cpu.orders as f64,
+            cpu.redeem_cpu * 1e3 / cpu.orders as f64,
+            if mirror { "none set".into() } else { format!("{:.2} of {limit} ms", cpu.cpu_ms() / limit) },
+        );
+        (mirror, cpu)
+    });
+    println!("\nThe original takes {ORIGINAL_CPU_MS} ms on one node, with the mirror.");
     println!("\n| nodes, mirror | CPU ms an order by threads |\n|---|---|");
-    for (name, mirror, took) in threads {
+    for (mirror, took) in threads {
         let ms = |nanoseconds: u64| nanoseconds as f64 / 1e6 / took.orders as f64;
         let mut groups: Vec<_> = took.by_thread.iter().map(|(name, ns)| (ms(*ns), name)).collect();
         groups.sort_by(|one, other| other.0.total_cmp(&one.0));
         let groups: Vec<_> =
             groups.iter().filter(|(ms, _)| *ms >= 0.05).map(|(ms, name)| format!("{name} {ms:.1}")).collect();
-        println!("| {name}, {} | {} |", if mirror { "on" } else { "off" }, groups.join(", "));
+        println!("| {name}, {} | {} |", on_or_off(mirror), groups.join(", "));
     }
+}
+
+fn on_or_off(mirror: bool) -> &'static str {
+    if mirror { "on" } else { "off" }
 }
 
 /// Memory of a node to which nothing happens.
@@ -103,7 +102,7 @@ fn idle() {
         let (resident, _) = process::memory_mb(nodes.nodes[0].process());
         println!(
             "| {} | {resident:.0} | {:.2} of {IDLE_MB} |",
-            if mirror { "on" } else { "off" },
+            on_or_off(mirror),
             resident / IDLE_MB
         );
     }
