@@ -100,11 +100,7 @@ fn idle() {
         let nodes = Nodes::one(mirror);
         nodes.settle();
         let (resident, _) = process::memory_mb(nodes.nodes[0].process());
-        println!(
-            "| {} | {resident:.0} | {:.2} of {IDLE_MB} |",
-            on_or_off(mirror),
-            resident / IDLE_MB
-        );
+        println!("| {} | {resident:.0} | {:.2} of {IDLE_MB} |", on_or_off(mirror), resident / IDLE_MB);
     }
 }
 

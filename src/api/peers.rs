@@ -132,6 +132,9 @@ async fn resume(app: web::Data<App>, peer: Cid) {
     };
     let mut left = RESUMED_MAX;
     for party in parties {
+        if left == 0 {
+            return;
+        }
         let lives_there = match app.services.known(&party).await {
             Ok(known) => known.is_some_and(|known| known.document.lives_with(&peer)),
             Err(error) => {

@@ -11,7 +11,7 @@ use dta_protocol::Cid;
 use thiserror::Error;
 
 use crate::actors::keyring::Keyring;
-use crate::actors::log::{self, LogReader, OpenError, ReadError, RocksLog, StoredBlock};
+use crate::actors::log::{self, Damage, LogReader, OpenError, ReadError, RocksLog, StoredBlock};
 use crate::actors::seeds::{SeedError, SoftStore};
 use crate::config::{Config, ConfigError};
 use crate::home::{Home, HomeLock, LockError};
@@ -116,7 +116,7 @@ const RESTORE_LOG: &str = "; keep the folder as it is and restore its newest cop
 fn remedy(error: &OpenError) -> &'static str {
     match error {
         OpenError::Newer { .. } | OpenError::Interrupted => "",
-        OpenError::Read(ReadError::Damaged(damage)) if damage.to_string().contains("reindex") => "",
+        OpenError::Read(ReadError::Damaged(Damage::Index { .. })) => "",
         _ => RESTORE_LOG,
     }
 }

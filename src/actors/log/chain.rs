@@ -109,8 +109,7 @@ pub(super) fn is_indexed<S: Store>(
             _ => false,
         };
         if !own && !later {
-            let reason = format!("the index {} does not have it; run `dta log reindex`", table.name());
-            return Err(Damage::Record { sequence, reason }.into());
+            return Err(keys::differs(table, format!("record {sequence} is not in it")).into());
         }
         match table {
             Table::Aggregates => counts.records += 1,

@@ -25,6 +25,11 @@ pub(super) fn damage(table: Table, reason: impl Into<String>) -> Damage {
     Damage::Table { table: table.name(), reason: reason.into() }
 }
 
+/// In an index, where it does not say what the records say.
+pub(super) fn differs(table: Table, reason: impl Into<String>) -> Damage {
+    Damage::Index { table: table.name(), reason: reason.into() }
+}
+
 /// An integer that is a whole key or value.
 pub(super) fn integer(table: Table, bytes: &[u8]) -> Result<u64, Damage> {
     let exact = <[u8; 8]>::try_from(bytes);

@@ -178,7 +178,15 @@ pub enum Damage {
         /// What is wrong with it.
         reason: String,
     },
-    /// In an index, a block or the log's own notes.
+    /// In an index, which follows from the records.
+    #[error("log damaged in {table}: {reason}; run `dta log reindex`")]
+    Index {
+        /// Which index.
+        table: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// In a block or the log's own notes.
     #[error("log damaged in {table}: {reason}")]
     Table {
         /// Which part of the store.

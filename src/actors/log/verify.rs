@@ -76,8 +76,8 @@ fn check_records<S: Store, W>(
     for (table, expected) in expected {
         let found = count(&log.store, table)?;
         if found != expected {
-            let reason = format!("{found} entries, the records say {expected}; run `dta log reindex`");
-            return Err(keys::damage(table, reason).into());
+            let reason = format!("{found} entries, the records say {expected}");
+            return Err(keys::differs(table, reason).into());
         }
     }
     Ok(counts)
@@ -97,8 +97,8 @@ fn check_aggregates<S: Store, W: Send + Sync>(
         {
             timers += 1;
             if log.store.get(Table::Timers, &key)? != Some(value) {
-                let reason = "a timer is not what its history says; run `dta log reindex`";
-                return Err(keys::damage(Table::Timers, reason).into());
+                let reason = "a timer is not what its history says";
+                return Err(keys::differs(Table::Timers, reason).into());
             }
         }
         progress(done);
@@ -106,8 +106,8 @@ fn check_aggregates<S: Store, W: Send + Sync>(
     })?;
     let found = count(&log.store, Table::Timers)?;
     if found != timers {
-        let reason = format!("{found} entries, the histories say {timers}; run `dta log reindex`");
-        return Err(keys::damage(Table::Timers, reason).into());
+        let reason = format!("{found} entries, the histories say {timers}");
+        return Err(keys::differs(Table::Timers, reason).into());
     }
     Ok((aggregates, timers / 2))
 }

@@ -76,7 +76,7 @@ fn records_that_are_gone_swapped_or_added_are_found() {
     let mut beyond = Record::decode(&last).unwrap();
     (beyond.sequence, beyond.version, beyond.previous) = (6, 3, hash_of(&last));
     put(&store, 6, beyond.encode().unwrap());
-    finds("log damaged at sequence 6: the index aggregates does not have it; run `dta log reindex`");
+    finds("log damaged in aggregates: record 6 is not in it; run `dta log reindex`");
     let index = keys::index_entries(&beyond, &[], &[cid(b"placed")]);
     let index = index.into_iter().map(|(table, key, value)| Change::Put(table, key, value));
     store.write(index.collect()).unwrap();
