@@ -1,0 +1,326 @@
+//! Every setting with its default, a type a table of `config.toml`.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use dta_ipfs::address::{check_listen, is_loopback, peer};
+use dta_ipfs::{Multiaddr, Protocol};
+use dta_protocol::Cid;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+/// All settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What the node is.
+    pub node: Node,
+    /// The API.
+    pub http: Http,
+    /// Other nodes.
+    pub peers: Peers,
+    /// Publishing.
+    pub ipfs: Ipfs,
+    /// The node's own seed.
+    pub keystore: Keystore,
+    /// Custody. One block for now.
+    pub seeds: Vec<Seeds>,
+    /// The wall clock.
+    pub clock: Clock,
+    /// Recorded refusals.
+    pub refusals: Refusals,
+    /// Disk space.
+    pub storage: Storage,
+    /// Log lines.
+    pub log: Log,
+}
+
+/// `[node]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Node {
+    /// `multi`, `principal` or `fiduciary`.
+    pub r#type: NodeType,
+    /// Who keeps the keys of orders placed here; the node itself if none.
+    #[serde(deserialize_with = "parsed")]
+    pub fiduciary: Option<Cid>,
+    /// The plugin; `milagro`.
+    pub plugin: Plugin,
+}
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeType {
+    /// Principal, fiduciary and beneficiary in one.
+    #[default]
+    Multi,
+    /// Places orders with a fiduciary elsewhere.
+    Principal,
+    /// Keeps keys for principals elsewhere; the original calls it `masterfiduciary`.
+    #[serde(alias = "masterfiduciary")]
+    Fiduciary,
+}
+
+impl NodeType {
+    /// As in `nodeType` of the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NodeType::Multi => "multi",
+            NodeType::Principal => "principal",
+            NodeType::Fiduciary => "fiduciary",
+        }
+    }
+}
+
+/// The plugins there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Plugin {
+    /// The key pair itself, nothing added.
+    #[default]
+    Milagro,
+}
+
+impl Plugin {
+    /// As in `plugin` of orders and of the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Plugin::Milagro => "milagro",
+        }
+    }
+}
+
+/// `[http]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Where other nodes, and only they, are answered too.
+    #[serde(deserialize_with = "parsed")]
+    pub peer_listen: Option<SocketAddr>,
+    /// How long an order waits for a fiduciary elsewhere before it is answered 202, in milliseconds.
+    pub order_wait_ms: u64,
+    /// Names besides loopback's.
+    pub allowed_hosts: Vec<String>,
+    /// Web origins that may call.
+    pub cors_allow: Vec<String>,
+}
+
+/// `[peers]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Peers {
+    /// Whom this node serves.
+    pub trust: Trust,
+    /// How long a delivery to another node is tried before it is given up until told otherwise, in milliseconds.
+    pub give_up_after_ms: u64,
+}
+
+/// Whom a node serves, besides the identities it hosts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trust {
+    /// Identities that its operator pinned.
+    #[default]
+    Pinned,
+    /// Any identity.
+    Open,
+}
+
+/// `[ipfs]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ipfs {
+    /// What publishes.
+    pub connector: Connector,
+    /// Where the embedded node listens.
+    pub listen: Vec<Multiaddr>,
+    /// Whom it stays connected with.
+    pub peers: Vec<Multiaddr>,
+    /// The private network's key; none: no private network.
+    pub swarm_key: Option<PathBuf>,
+    /// Whether addresses beyond loopback may be used without a swarm key.
+    pub public: bool,
+}
+
+/// What publishes blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Connector {
+    /// An IPFS node inside this process.
+    #[default]
+    Embedded,
+    /// Nothing.
+    None,
+}
+
+impl Connector {
+    /// As in `ipfs.connector` of the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Connector::Embedded => "embedded",
+            Connector::None => "none",
+        }
+    }
+}
+
+impl Ipfs {
+    /// What is wrong with it, and with which key.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let bad = |key: &str, address: &Multiaddr, why: &dyn Display| format!("ipfs.{key}: {address}: {why}");
+        let listen = self.listen.iter().map(|address| ("listen", address, check_listen(address)));
+        let peers = self.peers.iter().map(|address| ("peers", address, peer(address).map(drop)));
+        listen.chain(peers).find_map(|(key, address, usable)| match usable {
+            Err(why) => Some(bad(key, address, &why)),
+            Ok(()) if is_loopback(address) || self.swarm_key.is_some() || self.public => None,
+            Ok(()) => {
+                Some(bad(key, address, &"beyond loopback it needs ipfs.swarm_key, or ipfs.public = true"))
+            }
+        })
+    }
+}
+
+/// `[keystore]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keystore {
+    /// What opens the node's seed; `seed.key` in the home if not set.
+    pub key_file: Option<PathBuf>,
+}
+
+/// `[[seeds]]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Seeds {
+    /// `soft`.
+    pub r#type: SeedsType,
+    /// Folders of further copies.
+    pub copies: Vec<PathBuf>,
+}
+
+/// The seed stores there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SeedsType {
+    /// A file, sealed under the node's seed.
+    #[default]
+    Soft,
+}
+
+/// `[clock]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Clock {
+    /// Milliseconds of steady running before expiry acts.
+    pub trusted_after_ms: u64,
+}
+
+/// `[refusals]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Refusals {
+    /// Recorded in a row.
+    pub burst: u64,
+    /// One more after this many milliseconds.
+    pub refill_every_ms: u64,
+}
+
+/// `[storage]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// Free bytes below which nothing is appended.
+    pub reserve_bytes: u64,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// A level or a filter.
+    pub level: String,
+    /// `text` or `json`.
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines, one object a line.
+    Json,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self { r#type: NodeType::Multi, fiduciary: None, plugin: Plugin::Milagro }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 5556));
+        Self {
+            listen,
+            peer_listen: None,
+            order_wait_ms: 5_000,
+            allowed_hosts: Vec::new(),
+            cors_allow: Vec::new(),
+        }
+    }
+}
+
+impl Default for Peers {
+    fn default() -> Self {
+        Self { trust: Trust::Pinned, give_up_after_ms: 259_200_000 }
+    }
+}
+
+impl Default for Ipfs {
+    fn default() -> Self {
+        let place = Protocol::Ip4([127, 0, 0, 1].into());
+        let listen = vec![Multiaddr::from(place).with(Protocol::Tcp(5558))];
+        Self { connector: Connector::Embedded, listen, peers: Vec::new(), swarm_key: None, public: false }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { trusted_after_ms: 600_000 }
+    }
+}
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self { burst: 100, refill_every_ms: 1_000 }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { reserve_bytes: 64 << 20 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// A value in its own notation; an empty text is none.
+fn parsed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
+}

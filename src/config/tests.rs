@@ -1,0 +1,100 @@
+use super::*;
+
+fn read(text: &str) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::new(folder.path());
+    std::fs::write(home.config(), text).unwrap();
+    Config::read(&home).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_template_is_the_defaults_whether_commented_or_not() {
+    assert_eq!(read(TEMPLATE).unwrap(), Config::default());
+    let live = uncommented_template();
+    let mut expected = Config { seeds: vec![Seeds::default()], ..Config::default() };
+    expected.keystore.key_file = Some("seed.key".into());
+    expected.ipfs.swarm_key = Some("swarm.key".into());
+    assert_eq!(read(&live).unwrap(), expected);
+}
+
+#[test]
+fn what_is_not_a_setting_is_refused_by_name() {
+    for (text, named) in [
+        ("[http]\nlisten_on = \"127.0.0.1:1\"", "listen_on"),
+        ("[htp]\n", "htp"),
+        ("[http]\nlisten = \"everywhere\"", "listen"),
+        ("[node]\ntype = \"king\"", "king"),
+        ("[node]\nplugin = \"none\"", "none"),
+        ("[node]\nfiduciary = \"bob\"", "node.fiduciary"),
+        ("[node]\nfiduciary = 7", "node.fiduciary"),
+        ("[http]\npeer_listen = \"5557\"", "http.peer_listen"),
+        ("[http]\npeer_listen = \"bob.example:5557\"", "http.peer_listen"),
+        ("[http]\norder_wait_ms = -1", "order_wait_ms"),
+        ("[http]\norder_wait_ms = 60001", "60000"),
+        ("[peers]\ntrust = \"all\"", "all"),
+        ("[peers]\npins = []", "pins"),
+        ("[[seeds]]\ntype = \"hard\"", "hard"),
+        ("[[seeds]]\n[[seeds]]\n", "[[seeds]]"),
+        ("[clock]\ntrusted_after_ms = -1", "trusted_after_ms"),
+        ("[http]\ncors_allow = [\"*\"]", "cors_allow"),
+        ("[http]\ncors_allow = [\"https://desk.example/page\"]", "cors_allow"),
+        ("[ipfs]\nconnector = \"kubo\"", "kubo"),
+        ("[ipfs]\nlisten = [\"localhost:5558\"]", "ipfs.listen"),
+        ("[ipfs]\nlisten = [\"/ip4/127.0.0.1/udp/1/quic-v1\"]", "ipfs.listen: /ip4/127.0.0.1/udp/1/quic-v1"),
+        (
+            "[ipfs]\nlisten = [\"/ip4/0.0.0.0/tcp/5558\"]",
+            "ipfs.listen: /ip4/0.0.0.0/tcp/5558: beyond loopback",
+        ),
+        (
+            "[ipfs]\npeers = [\"/ip4/127.0.0.1/tcp/5558\"]",
+            "ipfs.peers: /ip4/127.0.0.1/tcp/5558: must end in /p2p",
+        ),
+        ("[ipfs]\npeers = [\"/dnsaddr/bootstrap.libp2p.io\"]", "ipfs.peers"),
+        (&format!("[ipfs]\npeers = [\"{OUTSIDE}\"]"), "ipfs.swarm_key"),
+        ("[ipfs]\nbootstrap = []", "bootstrap"),
+        ("[log]\nformat = \"xml\"", "xml"),
+        ("[http\n", "TOML"),
+    ] {
+        let error = read(text).unwrap_err();
+        assert!(error.contains(named) && error.contains("config.toml"), "{text}: {error}");
+    }
+}
+
+/// A peer on another machine.
+const OUTSIDE: &str = "/ip4/10.0.0.7/tcp/5558/p2p/QmaCpDMGvV2BGHeYERUEnRQAwe3N8SzbUtfsmvsqQLuvuJ";
+
+#[test]
+fn beyond_loopback_takes_a_key_or_a_word() {
+    let beyond = format!("[ipfs]\nlisten = [\"/ip6/::/tcp/5558\"]\npeers = [\"{OUTSIDE}\"]\n");
+    let keyed = read(&format!("{beyond}swarm_key = \"keys/swarm.key\"")).unwrap();
+    assert_eq!(keyed.swarm_key(&Home::new("/srv/dta")), Some("/srv/dta/keys/swarm.key".into()));
+    assert_eq!(keyed.ipfs.peers[0].to_string(), OUTSIDE);
+    assert!(read(&format!("{beyond}public = true")).unwrap().ipfs.public);
+    assert!(read(&format!("{beyond}public = false")).is_err());
+}
+
+#[test]
+fn what_a_node_is_and_whom_it_asks() {
+    let cid = "bafyreict2ejjb2jcobqobmfccgrpixuwyjkgh5pkvnnaf3fkazrxqqyzge";
+    let text = format!("[node]\ntype = \"principal\"\nfiduciary = \"{cid}\"\n[peers]\ntrust = \"open\"\n");
+    let settings = read(&text).unwrap();
+    assert_eq!(settings.node.fiduciary, Some(cid.parse().unwrap()));
+    assert_eq!((settings.node.r#type.as_str(), settings.peers.trust), ("principal", Trust::Open));
+    for name in ["fiduciary", "masterfiduciary"] {
+        let settings = read(&format!("[node]\ntype = \"{name}\"\n")).unwrap();
+        assert_eq!(settings.node.r#type.as_str(), "fiduciary");
+    }
+    let settings = read("[http]\npeer_listen = \"[::]:5557\"\norder_wait_ms = 60000\n").unwrap();
+    assert_eq!(settings.http.peer_listen, Some(SocketAddr::from(([0u16; 8], 5557))));
+}
+
+#[test]
+fn paths_are_found_from_the_home() {
+    let home = Home::new("/srv/dta");
+    let mut config = Config::default();
+    assert_eq!(config.key_file(&home), PathBuf::from("/srv/dta/seed.key"));
+    config.keystore.key_file = Some("/run/keys/dta".into());
+    config.seeds = vec![Seeds { copies: vec!["other".into(), "/mnt/b".into()], ..Seeds::default() }];
+    assert_eq!(config.key_file(&home), PathBuf::from("/run/keys/dta"));
+    assert_eq!(config.seed_copies(&home), [PathBuf::from("/srv/dta/other"), PathBuf::from("/mnt/b")]);
+}
