@@ -4,20 +4,24 @@ use std::convert::Infallible;
 
 use hpke::aead::AesGcm256;
 use hpke::kdf::HkdfSha256;
-use hpke::kem::{Kem, XWing};
+use hpke::kem::Kem;
+#[cfg(not(feature = "aws-lc"))]
+use hpke::kem::XWing;
 use hpke::rand_core::{TryCryptoRng, TryRng};
 use hpke::{Deserializable, OpModeR, OpModeS, Serializable};
 
+#[cfg(feature = "aws-lc")]
+use crate::xwing::XWing;
 use crate::{KeyError, Secret, SecretBytes, impossible};
 
 /// Bytes of a public key: ML-KEM-768 (1,184), then X25519 (32).
 pub const PUBLIC_BYTES: usize = 1216;
 /// Bytes of an encapsulated key: the ML-KEM ciphertext (1,088), then an X25519 key (32).
-const ENCAPSULATED_BYTES: usize = 1120;
+pub(crate) const ENCAPSULATED_BYTES: usize = 1120;
 /// Bytes that wrapping 32 bytes gives: the encapsulated key, 32 encrypted bytes, a tag of 16.
 pub(crate) const WRAPPED_BYTES: usize = ENCAPSULATED_BYTES + 32 + 16;
 
-/// The decapsulation key; hpke wipes it.
+/// The decapsulation key; it wipes itself.
 pub(crate) type PrivateKey = <XWing as Kem>::PrivateKey;
 /// A public key that passed [`parse`].
 pub(crate) type PublicKey = <XWing as Kem>::PublicKey;

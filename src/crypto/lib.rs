@@ -4,6 +4,8 @@
 //! The standards, sizes and labels are those of docs/protocol.md, sections 1 to 3.
 
 pub mod at_rest;
+#[cfg(feature = "aws-lc")]
+mod aws_lc;
 pub mod bip340;
 mod bls;
 pub mod derive;
@@ -15,6 +17,8 @@ pub mod public_keys;
 pub mod seal;
 pub mod secret;
 pub mod verify;
+#[cfg(feature = "aws-lc")]
+mod xwing;
 
 pub use at_rest::{open_at_rest, seal_at_rest};
 pub use derive::{hkdf, hosted_seed, purpose};
