@@ -148,6 +148,13 @@ impl Course<'_> {
         let order = self.order()?;
         let root = arrival.root().ok_or(Rejection::UnknownOrder)?;
         let steps = order.answer_to(&root);
+        for accepted in steps {
+            if let Some((beneficiary, gone)) = order.gone_with(&accepted.step)
+                && self.services.party(&beneficiary).await?.document.lives_with(&arrival.from.cid())
+            {
+                return Err(gone.into());
+            }
+        }
         let (root, blocks) = parcel::blocks(self.services, order, steps, &arrival.from.cid(), &[]).await?;
         let blocks = blocks.iter().map(|(cid, block)| (*cid, block.as_slice()));
         let car = car::encode(root, blocks).map_err(inconsistent)?;

@@ -145,6 +145,19 @@ impl Order {
         }
     }
 
+    /// Why the node of a release's beneficiary gets no answer with it any more, and who that is: the secret that belongs to it
+    /// is gone for good, so that whoever asked stops asking.
+    pub fn gone_with(&self, step: &Step) -> Option<(Cid, Rejection)> {
+        let held = self.secret.filter(|held| held.ended && self.hosts(Party::Fiduciary))?;
+        match step.facts {
+            StepFacts::Released { beneficiary, .. } => {
+                let until_ms = held.until_ms.unwrap_or_default();
+                Some((beneficiary, Rejection::RetentionEnded { until_ms }))
+            }
+            _ => None,
+        }
+    }
+
     /// The party hosted here that reads what answers a delivery.
     pub fn reader(&self) -> Option<Cid> {
         let own = [Party::Fiduciary, Party::Principal, Party::Beneficiary];

@@ -80,8 +80,17 @@ fn the_sealed_secret_goes_out_from_its_fiduciary_alone_and_while_it_is_kept() {
     let kept = given(BOB, &whole_order()[..4]);
     assert_eq!(kept.order.sealed_with(&released()), Some((carol(), block("secret"))));
     assert_eq!(kept.order.sealed_with(&committed()), None);
-    let gone = kept.and(Event::RetentionEnded { secret: block("secret"), at_ms: NOW_MS });
+    let gone = kept.clone().and(Event::RetentionEnded { secret: block("secret"), at_ms: NOW_MS });
     assert_eq!(gone.order.sealed_with(&released()), None);
+    // Then who comes for it too late is told so, and asks no more: without it she could not take the release.
+    assert_eq!(kept.order.gone_with(&released()), None);
+    let (beneficiary, why) = gone.order.gone_with(&released()).unwrap();
+    assert_eq!((beneficiary, why.code()), (carol(), "retention-ended"));
+    assert_eq!(gone.order.gone_with(&redemption()), None);
+    let asking = given(ALICE, &whole_order()[..3]);
+    let told = asking.order.next_delivery(None).unwrap().refused(why.code().to_owned());
+    let order = asking.when(&told).order();
+    assert_eq!((order.stage, order.next_due_ms()), (Stage::Committed, None));
     // Alice's node has the release without the secret, whoever asks her for it.
     for node in [ALICE, CAROL] {
         assert_eq!(given(node, &whole_order()[..4]).order.sealed_with(&released()), None);
