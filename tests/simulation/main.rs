@@ -8,6 +8,7 @@
 mod audit;
 mod chance;
 mod mallory;
+mod model;
 mod node;
 mod paper;
 mod party;
