@@ -191,6 +191,9 @@ impl Audit {
             if own.turned_down.values().any(|step| step.code == "retention-ended") {
                 return Ok("released, gone");
             }
+            if not_told_yet(own, kept) {
+                return Ok("released, unheard");
+            }
             agree("principal", own, kept)?;
         }
         if let (Some(secret), Some(beneficiary)) = (kept.secret, kept.party(Party::Beneficiary)) {
@@ -214,6 +217,13 @@ impl Audit {
             stage => stage.as_str(),
         })
     }
+}
+
+/// Whether a principal may hold for turned down what its fiduciary released: a call that was held up was served after the
+/// one that was refused, and its answer was lost. It is told when its beneficiary answers, or when it asks for anything more.
+pub fn not_told_yet(principal: &Order, fiduciary: &Order) -> bool {
+    let taken = |cid: &Cid| fiduciary.steps.iter().any(|accepted| accepted.step.cid == *cid);
+    fiduciary.stage == Stage::Released && principal.turned_down.keys().any(taken)
 }
 
 fn secret_to(packet: &Packet, cid: &Cid) -> Cid {

@@ -9,7 +9,7 @@ use dta_protocol::{Cid, Kind};
 
 use super::table::{Kept, Messages};
 use super::{Message, Nodes, State};
-use crate::audit::must_hold;
+use crate::audit::{must_hold, not_told_yet};
 use crate::paper::person;
 
 pub const ONE_COMMITMENT: &str = "one commitment per order";
@@ -243,8 +243,12 @@ fn is_at_its_end(nodes: &Nodes, state: &State) -> bool {
     };
     let cids = |node: usize| order(node).steps.iter().map(|accepted| accepted.step.cid).collect::<Vec<_>>();
     let agrees = |node: usize| cids(node) == cids(1) && order(node).stage == kept.stage;
-    let principal =
-        !nodes.honest(0) || order(0).stage == Stage::Refused || kept.stage == Stage::New || agrees(0);
+    let principal = !nodes.honest(0)
+        || order(0).stage == Stage::Refused
+        || kept.stage == Stage::New
+        || agrees(0)
+        // While carol, who cheats, says nothing.
+        || !nodes.honest(2) && not_told_yet(order(0), kept);
     let released = kept.secret.is_some() && kept.party(Party::Beneficiary) == Some(Nodes::carol());
     ended && principal && (!released || !nodes.honest(2) || agrees(2))
 }
