@@ -44,10 +44,10 @@ impl Nodes {
                 signs[0] = true;
                 actions.push(action);
             }
-            for node in 0..self.cast.len() {
+            for (node, signs) in signs.iter_mut().enumerate() {
                 let kept = &state.orders[node][order].order;
                 if kept.due(now_ms).is_some() {
-                    signs[node] = true;
+                    *signs = true;
                     actions.push(Action::Due { node, order });
                     if self.config.flaw == Flaw::SendsUnsynced && state.crashes > 0 {
                         actions.push(Action::CrashUnsynced { node, order });

@@ -87,6 +87,9 @@ pub enum What {
     Arrive(MessageId),
 }
 
+/// One order on every node, and the crashes of each.
+pub type Alone = (Vec<u64>, Vec<u8>);
+
 #[derive(Default)]
 pub struct Table {
     orders: RefCell<HashMap<u64, Arc<Kept>>>,
@@ -96,7 +99,7 @@ pub struct Table {
     secrets: RefCell<HashMap<Cid, SealedSecret>>,
     steps: RefCell<HashMap<Asked, Option<Step>>>,
     forged: RefCell<HashMap<MessageId, Arc<Vec<MessageId>>>>,
-    goes_on: RefCell<HashMap<(Vec<u64>, Vec<u8>), bool>>,
+    goes_on: RefCell<HashMap<Alone, bool>>,
 }
 
 impl Table {
@@ -163,7 +166,7 @@ impl Table {
         forged
     }
 
-    pub fn goes_on(&self, from: (Vec<u64>, Vec<u8>), compute: impl FnOnce() -> bool) -> bool {
+    pub fn goes_on(&self, from: Alone, compute: impl FnOnce() -> bool) -> bool {
         if let Some(known) = self.goes_on.borrow().get(&from) {
             return *known;
         }
