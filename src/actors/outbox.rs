@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dta_events::order::{Command, Delivery, Outcome, Party};
+use dta_events::order::{Answered, Delivery, Outcome, Party};
 use dta_events::record::Aggregate;
 use dta_protocol::{Cid, Kind, car};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -170,8 +170,8 @@ impl Outbox {
         };
         let delivery = parcel.delivery.clone();
         let to = self.services.party(&parcel.to).await?;
-        let age_ms = self.age_ms(&delivery);
-        if pressing == Pressing::No && is_principals(delivery.kind) && age_ms < MAKERS_GRACE_MS {
+        let age_ms = delivery.age_ms(self.services.clock.wall_ms());
+        if pressing == Pressing::No && delivery.is_principals() && age_ms < MAKERS_GRACE_MS {
             return Ok(Call::End(Brought::Waiting));
         }
         if self.answer_has_it(order, &delivery, &to).await? {
@@ -220,13 +220,7 @@ impl Outbox {
                     }
                 };
                 self.pauses().forget(&order);
-                // A refused step of the principal's is undone; any other stands, and its delivery ends.
-                let command = if is_principals(delivery.kind) {
-                    Command::Refuse { cid: delivery.step, code: code.clone() }
-                } else {
-                    ended(&delivery, Outcome::Refused(code.clone()))
-                };
-                self.desk.settle(order, command, by_peer).await?;
+                self.desk.settle(order, delivery.refused(code.clone()), by_peer).await?;
                 Ok(Call::End(Brought::Refused { code }))
             }
         }
@@ -249,8 +243,7 @@ impl Outbox {
         Ok(answer.map(|answer| answer.body))
     }
 
-    /// Takes the answer to a delivery. If the order still has the same to bring, it depends on what that is whether the
-    /// answer was an end.
+    /// Takes the answer to a delivery.
     async fn take(
         &self,
         order: Aggregate,
@@ -269,14 +262,13 @@ impl Outbox {
             // What it says is not believed: it may say something better later.
             Err(why) => return self.not_now(order, &parcel, format!("the answer: {why}"), caller).await,
         };
-        if !stands.order.outbox().contains(&parcel.delivery) {
-            return Ok(Call::Progress);
+        match stands.order.answered(&parcel.delivery) {
+            Answered::Over => {}
+            Answered::Delivered => self.end(order, &parcel.delivery, Outcome::Delivered, caller).await?,
+            Answered::NotYet => {
+                return self.not_now(order, &parcel, "the peer has not finished".to_owned(), caller).await;
+            }
         }
-        let answered_by_a_step = stands.order.pending.is_some() || parcel.delivery.kind == Kind::Released;
-        if answered_by_a_step {
-            return self.not_now(order, &parcel, "the peer has not finished".to_owned(), caller).await;
-        }
-        self.end(order, &parcel.delivery, Outcome::Delivered, caller).await?;
         Ok(Call::Progress)
     }
 
@@ -306,8 +298,8 @@ impl Outbox {
         caller: Caller,
     ) -> Result<Call, OrderError> {
         tracing::debug!(%why, to = %parcel.to, kind = %parcel.delivery.kind, "a delivery has to wait");
-        let tried_ms = self.services.clock.wall_ms().saturating_sub(parcel.delivery.since_ms);
-        if tried_ms >= self.services.give_up_after_ms {
+        let now_ms = self.services.clock.wall_ms();
+        if parcel.delivery.is_given_up(now_ms, self.services.give_up_after_ms) {
             self.end(order, &parcel.delivery, Outcome::Stalled, caller).await?;
         }
         self.pause_order(&order, Some(parcel), why);
@@ -321,7 +313,7 @@ impl Outbox {
         outcome: Outcome,
         caller: Caller,
     ) -> Result<(), OrderError> {
-        self.desk.settle(order, ended(delivery, outcome), caller).await.map(|_| ())
+        self.desk.settle(order, delivery.ended(outcome), caller).await.map(|_| ())
     }
 
     /// Whether the beneficiary lives where the principal does, whose redemption was answered a moment ago.
@@ -331,7 +323,8 @@ impl Outbox {
         delivery: &Delivery,
         to: &Known,
     ) -> Result<bool, OrderError> {
-        if delivery.to != Party::Beneficiary || self.age_ms(delivery) >= ANSWER_GRACE_MS {
+        let age_ms = delivery.age_ms(self.services.clock.wall_ms());
+        if delivery.to != Party::Beneficiary || age_ms >= ANSWER_GRACE_MS {
             return Ok(false);
         }
         let stands = self.desk.attend(order, self.caller(super::timers::BY.to_owned())).await?;
@@ -344,11 +337,6 @@ impl Outbox {
             }
             None => Ok(false),
         }
-    }
-
-    /// How long a delivery is due; for ever, if the clock was set back since.
-    fn age_ms(&self, delivery: &Delivery) -> u64 {
-        self.services.clock.wall_ms().checked_sub(delivery.since_ms).unwrap_or(u64::MAX)
     }
 
     /// Where a party is called: its own pin, or that of the node it lives on.
@@ -373,12 +361,4 @@ impl Outbox {
     fn pauses(&self) -> std::sync::MutexGuard<'_, Pauses> {
         self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn is_principals(kind: Kind) -> bool {
-    matches!(kind, Kind::Placed | Kind::RedemptionRequested | Kind::CancellationRequested)
-}
-
-fn ended(delivery: &Delivery, outcome: Outcome) -> Command {
-    Command::EndDelivery { to: delivery.to, step: delivery.step, outcome }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use dta_events::order::Root;
 use dta_protocol::{Cid, Envelope, EnvelopeError, Identity, Kind};
 use thiserror::Error;
 
@@ -78,8 +79,16 @@ impl Arrival {
     }
 
     /// The newest step.
-    pub(super) fn root(&self) -> Option<&Envelope> {
-        self.steps.last()
+    pub(super) fn root(&self) -> Option<Root> {
+        let envelope = self.steps.last()?;
+        let statement = envelope.statement();
+        Some(Root {
+            cid: envelope.cid(),
+            statement: envelope.statement_hash(),
+            kind: statement.kind,
+            signer: statement.signer,
+            previous: statement.previous,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Steps from another node: whose call it is, what they say, whether the rules take them, and what the caller is answered.
 
-use dta_events::order::{Command, Event, Order, Party, Rejection};
-use dta_protocol::{Cid, Kind, car};
+use dta_events::order::{Command, Event, Order, Rejection};
+use dta_protocol::car;
 
 use super::arrival::Arrival;
 use super::believe::{Believed, Believer};
@@ -51,18 +51,9 @@ impl Course<'_> {
             OrderError::Rejected(rejection) | OrderError::Recorded { rejection, .. } => rejection,
             _ => return Err(error),
         };
-        let late = matches!(
-            rejection,
-            Rejection::WrongPrevious
-                | Rejection::Closed(_)
-                | Rejection::OutOfState { .. }
-                | Rejection::Expired { .. }
-        );
-        let previous = arrival.root().and_then(|root| root.statement().previous);
-        let order = self.order()?;
-        let known = |cid: &Cid| order.steps.iter().position(|accepted| accepted.step.cid == *cid);
-        let moved_on = previous.and_then(|cid| known(&cid)).is_some_and(|at| at + 1 < order.steps.len());
-        if late && moved_on { self.answer_to(arrival).await } else { Err(error) }
+        let previous = arrival.root().and_then(|root| root.previous);
+        let overtaken = self.order()?.overtook(previous.as_ref(), rejection);
+        if overtaken { self.answer_to(arrival).await } else { Err(error) }
     }
 
     async fn accept(&mut self, arrival: &Arrival) -> Result<(), OrderError> {
@@ -79,7 +70,7 @@ impl Course<'_> {
         }
         for envelope in &arrival.steps {
             let cid = envelope.cid();
-            if order.steps.iter().chain(order.unsettled()).any(|accepted| accepted.step.cid == cid) {
+            if order.has(&cid) {
                 continue;
             }
             if unbelieved.is_some() {
@@ -137,35 +128,14 @@ impl Course<'_> {
         self.run(&command, Private::default(), Cause::Asked).await
     }
 
-    /// Only a party of the order is heard: by the fiduciary each about its own new steps, so that nobody brings another's again;
-    /// by the others the fiduciary. Of a new order, its principal by the fiduciary and its fiduciary, with the release, by
-    /// the beneficiary, if the operator trusts them.
+    /// Only a party of the order is heard, and only with what is its own to bring.
     async fn admit(&self, arrival: &Arrival, believer: &mut Believer<'_>) -> Result<(), OrderError> {
         let order = self.order()?;
         let (Some(first), Some(root)) = (arrival.steps.first(), arrival.root()) else {
             return Err(OrderError::Outsider);
         };
-        let known =
-            order.steps.iter().chain(order.unsettled()).any(|accepted| accepted.step.cid == root.cid());
-        let (root, begins) = (root.statement(), first.statement().kind == Kind::Placed);
-        let all = [Party::Principal, Party::Fiduciary, Party::Beneficiary].map(|party| order.party(party));
-        let speakers: Vec<Cid> = if order.placed().is_none() {
-            let trusted = self.services.trusts(&arrival.from.cid()).await?;
-            // A principal may take an order back before its fiduciary has heard of it.
-            let first = matches!(root.kind, Kind::Placed | Kind::Released | Kind::CancellationRequested);
-            let legal = begins && trusted && first;
-            root.signer.filter(|_| legal).into_iter().collect()
-        } else if known {
-            all.into_iter().flatten().collect()
-        } else if order.hosts(Party::Fiduciary) {
-            match root.signer.filter(|signer| all.contains(&Some(*signer))) {
-                Some(signer) => vec![signer],
-                // Nobody's step: refused by the rules, and so recorded.
-                None => all.into_iter().flatten().collect(),
-            }
-        } else {
-            order.party(Party::Fiduciary).into_iter().collect()
-        };
+        let trusted = order.placed().is_none() && self.services.trusts(&arrival.from.cid()).await?;
+        let speakers = order.speakers(first.statement().kind, &root, trusted);
         for speaker in speakers {
             if believer.caller_is(&speaker).await? {
                 return Ok(());
@@ -177,13 +147,14 @@ impl Course<'_> {
     async fn answer_to(&mut self, arrival: &Arrival) -> Result<Arrived, OrderError> {
         let order = self.order()?;
         let root = arrival.root().ok_or(Rejection::UnknownOrder)?;
-        let at = |cid: Cid| order.steps.iter().position(|accepted| accepted.step.cid == cid);
-        // Of a statement that came in two envelopes the first stands.
-        let same =
-            || order.steps.iter().position(|accepted| accepted.step.statement == root.statement_hash());
-        let after = at(root.cid()).or_else(same).or_else(|| root.statement().previous.and_then(at));
-        let from = after.map_or(0, |after| (after + 1).min(order.steps.len().saturating_sub(1)));
-        let steps = order.steps.get(from..).unwrap_or_default();
+        let steps = order.answer_to(&root);
+        for accepted in steps {
+            if let Some((beneficiary, gone)) = order.gone_with(&accepted.step)
+                && self.services.party(&beneficiary).await?.document.lives_with(&arrival.from.cid())
+            {
+                return Err(gone.into());
+            }
+        }
         let (root, blocks) = parcel::blocks(self.services, order, steps, &arrival.from.cid(), &[]).await?;
         let blocks = blocks.iter().map(|(cid, block)| (*cid, block.as_slice()));
         let car = car::encode(root, blocks).map_err(inconsistent)?;

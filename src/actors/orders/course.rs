@@ -52,7 +52,7 @@ impl<'a> Course<'a> {
     /// A request whose step the fiduciary turned down is answered so, however often it is made.
     pub(super) fn not_turned_down(&self, step: &Cid) -> Result<(), OrderError> {
         match self.order()?.turned_down.get(step) {
-            Some(code) => Err(OrderError::TurnedDown { code: code.clone() }),
+            Some(refused) => Err(OrderError::TurnedDown { code: refused.code.clone() }),
             None => Ok(()),
         }
     }
@@ -159,31 +159,7 @@ impl<'a> Course<'a> {
             give_up_after_ms: services.give_up_after_ms,
             ..Facts::default()
         };
-        let mut parties = self.order()?.parties.clone();
-        match command {
-            Command::Place { parties: placed, .. } => parties = Some(placed.clone()),
-            Command::Accept(steps) => {
-                if let Some(StepFacts::Placed { parties: placed, .. }) =
-                    steps.first().map(|received| &received.step.facts)
-                {
-                    parties = Some(placed.clone());
-                }
-            }
-            _ => {}
-        }
-        let Some(mut parties) = parties else { return Ok(facts) };
-        let named = match command {
-            Command::RequestRedemption { beneficiary } => Some(*beneficiary),
-            // A release answers a redemption that may be our own pending one, which has named nobody yet.
-            Command::Accept(steps) => steps.iter().find_map(|received| match &received.step.facts {
-                StepFacts::RedemptionRequested { beneficiary } | StepFacts::Released { beneficiary, .. } => {
-                    Some(*beneficiary)
-                }
-                _ => None,
-            }),
-            _ => None,
-        };
-        parties.beneficiary = named.or(parties.beneficiary).or(self.named);
+        let Some(parties) = self.order()?.concerned(command, self.named) else { return Ok(facts) };
         let from = self.from;
         let mut whereabouts = async |cid: Cid| -> Result<(bool, bool), Unavailable> {
             match services.known(&cid).await? {
@@ -280,12 +256,8 @@ impl<'a> Course<'a> {
         cause: Cause,
     ) -> Result<(), OrderError> {
         let services = self.services;
-        // Nobody's order has no history to stand in, but for the one that was to be placed.
-        let known =
-            self.order()?.placed().is_some() || matches!(command, Command::Place { .. } | Command::Accept(_));
-        // Time alone cures a stamp of the future: it comes again.
-        let final_ = rejection != Rejection::IssuedInFuture;
-        if cause == Cause::Asked && known && final_ && services.may_record(&self.caller) {
+        let kept = self.order()?.keeps_refusal(command, &rejection);
+        if cause == Cause::Asked && kept && services.may_record(&self.caller) {
             let effect =
                 Effect::Refused { code: rejection.code().to_owned(), details: rejection.to_string() };
             let mut append = services.append(

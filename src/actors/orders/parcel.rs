@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use dta_events::order::{Accepted, Command, Delivery, Order, Party, StepFacts};
+use dta_events::order::{Accepted, Command, Delivery, Order, Party};
 use dta_protocol::{CarError, Cid, car};
 
 use super::course::{Cause, Course};
@@ -52,40 +52,13 @@ impl Course<'_> {
     /// The first delivery to be made now, or the one to this party whether it was given up or not.
     pub(super) async fn pack(&mut self, wanted: Option<Party>) -> Result<Option<Parcel>, OrderError> {
         let order = self.order()?;
-        let delivery = match wanted {
-            None => order.outbox().into_iter().next(),
-            Some(party) => {
-                let given_up = order.stalled().map(|(delivery, _)| delivery);
-                order.outbox().into_iter().chain(given_up).find(|delivery| delivery.to == party)
-            }
-        };
-        let Some(delivery) = delivery else { return Ok(None) };
+        let Some(delivery) = order.next_delivery(wanted) else { return Ok(None) };
         let missing = |what| inconsistent(format!("a delivery without {what}"));
         let to = order.party(delivery.to).ok_or_else(|| missing("its party"))?;
-        let own = [Party::Fiduciary, Party::Principal, Party::Beneficiary];
-        let reader = own.into_iter().find(|party| order.hosts(*party)).and_then(|party| order.party(party));
-        let reader = reader.ok_or_else(|| missing("a party here"))?;
-        let steps: Vec<Accepted> = match delivery.to {
-            // It has all that its own log accepted.
-            Party::Fiduciary => match &order.pending {
-                Some(_) => order.unsettled().cloned().collect(),
-                None => order.steps.last().cloned().into_iter().collect(),
-            },
-            // It knows nothing of the order.
-            Party::Beneficiary => order.steps.clone(),
-            // It may have missed an answer: everything after the last step of its own.
-            Party::Principal => {
-                let own = order.steps.iter().rposition(|accepted| accepted.step.signer == to);
-                order.steps.get(own.map_or(0, |own| own + 1)..).unwrap_or_default().to_vec()
-            }
-        };
+        let reader = order.reader().ok_or_else(|| missing("a party here"))?;
+        let steps = order.carried(delivery.to);
         let mut people = vec![self.services.node];
-        if delivery.to != Party::Principal {
-            let parties = [Party::Principal, Party::Fiduciary, Party::Beneficiary];
-            // With whom a pending redemption names.
-            let seen = order.seen_from(order.pending.as_ref().map(|pending| &pending.step.cid));
-            people.extend(parties.into_iter().filter_map(|party| seen.party(party)).filter(|cid| *cid != to));
-        }
+        people.extend(order.introduced(delivery.to));
         let addressee = self.services.party(&to).await?.document.node();
         let (root, blocks) = blocks(self.services, order, &steps, &addressee, &people).await?;
         Ok(Some(Parcel { delivery, to, reader, root, blocks }))
@@ -109,11 +82,10 @@ pub(super) async fn blocks(
             blocks.push((*body, read(services, body)?));
         }
         // The sealed secret is its beneficiary's alone.
-        if let StepFacts::Released { beneficiary, secret } = &step.facts
-            && order.secret.is_some_and(|held| !held.ended)
-            && services.party(beneficiary).await?.document.lives_with(node)
+        if let Some((beneficiary, secret)) = order.sealed_with(step)
+            && services.party(&beneficiary).await?.document.lives_with(node)
         {
-            blocks.push((*secret, read(services, secret)?));
+            blocks.push((secret, read(services, &secret)?));
         }
     }
     for person in people.iter().collect::<BTreeSet<_>>() {

@@ -3,7 +3,7 @@
 use dta_protocol::Cid;
 
 use super::event::{Event, Outcome, StepAppended, StepFacts};
-use super::state::{Accepted, Ended, HeldSecret, Order};
+use super::state::{Accepted, Ended, HeldSecret, Order, TurnedDown};
 use super::table::{Stage, rule};
 
 impl Order {
@@ -12,9 +12,9 @@ impl Order {
         match event {
             Event::StepAppended(appended) => self.append(appended),
             Event::StepRefused { cid, code } => {
-                let ours = self.unsettled().any(|ours| ours.step.cid == *cid);
-                if ours {
-                    self.turned_down.insert(*cid, code.clone());
+                let ours = self.unsettled().find(|ours| ours.step.cid == *cid).cloned();
+                if let Some(step) = ours {
+                    self.turned_down.insert(*cid, TurnedDown { step, code: code.clone() });
                     self.turn_down(cid, code);
                 }
             }
@@ -79,8 +79,8 @@ impl Order {
         self.accept(accepted);
     }
 
-    /// The order as a step that answers `previous` finds it: with our own pending steps as far as that is what it answers,
-    /// without them otherwise.
+    /// The order as a step that answers `previous` finds it: with our own steps up to the one that it answers, if they follow
+    /// the last accepted one; without them otherwise. What was turned down is among them: it has been taken after all.
     pub fn seen_from(&self, previous: Option<&Cid>) -> Self {
         let mut order = self.clone();
         order.settle(previous);
@@ -88,10 +88,20 @@ impl Order {
     }
 
     fn settle(&mut self, previous: Option<&Cid>) {
-        let (pending, withdrawal) = (self.pending.take(), self.withdrawal.take());
-        let ours: Vec<Accepted> = pending.into_iter().chain(withdrawal).collect();
-        let answered = ours.iter().position(|ours| previous == Some(&ours.step.cid));
-        for accepted in ours.into_iter().take(answered.map_or(0, |answered| answered + 1)) {
+        let mut answered: Vec<Accepted> = Vec::new();
+        let (mut before, head) = (previous.copied(), self.head().map(|head| head.cid));
+        while before != head {
+            let ours = self.said().find(|ours| before == Some(ours.step.cid));
+            // A chain of ours is no longer than all that we have said, whatever the log holds.
+            let Some(ours) = ours.filter(|_| answered.len() < 2 + self.turned_down.len()).cloned() else {
+                answered.clear();
+                break;
+            };
+            before = ours.step.previous;
+            answered.push(ours);
+        }
+        (self.pending, self.withdrawal) = (None, None);
+        for accepted in answered.into_iter().rev() {
             self.accept(accepted);
         }
     }

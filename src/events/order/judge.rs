@@ -60,7 +60,7 @@ impl Order {
             };
         }
         // Our own log says what the parties hosted here have said: what it does not know, nobody here signed.
-        if self.unsettled().any(|ours| ours.step.statement == step.statement) {
+        if self.said().any(|ours| ours.step.statement == step.statement) {
             return Ok(Work::Done);
         }
         let hosts = if kind == Kind::Placed { facts.hosts.principal } else { self.hosts(rule.signer) };

@@ -2,6 +2,7 @@
 //! `decide` turns the work's results into events, `apply` folds events into state; `table` says what follows what.
 
 mod apply;
+mod between;
 mod command;
 mod decide;
 mod due;
@@ -13,6 +14,7 @@ mod rejection;
 mod state;
 mod table;
 
+pub use between::{Answered, Root};
 pub use command::{Command, Content, Draft, Facts, Made, ReceivedStep, Verdict, Work};
 pub use due::Due;
 pub use event::{
@@ -22,7 +24,7 @@ pub use judge::CLOCK_SKEW_MS;
 pub use outbox::{Delivery, MAX_CODE_BYTES, is_code};
 pub use prepare::{RETENTION_LIMIT_MS, TIME_LIMIT_MS};
 pub use rejection::Rejection;
-pub use state::{Accepted, Ended, HeldSecret, Order};
+pub use state::{Accepted, Ended, HeldSecret, Order, TurnedDown};
 pub use table::{Party, RULES, Rule, Stage, rule};
 
 #[cfg(test)]

@@ -37,6 +37,15 @@ pub struct Ended {
     pub outcome: Outcome,
 }
 
+/// A step of our own that the fiduciary turned down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnedDown {
+    /// The step.
+    pub step: Accepted,
+    /// Why.
+    pub code: String,
+}
+
 /// The state of one order on this node, whatever the node's roles in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
@@ -67,8 +76,9 @@ pub struct Order {
     pub equivocations: BTreeMap<Cid, Cid>,
     /// Why the fiduciary turned the order down.
     pub refused: Option<String>,
-    /// Our own steps that the fiduciary turned down, and why: whoever asked for one is told so again.
-    pub turned_down: BTreeMap<Cid, String>,
+    /// Our own steps that the fiduciary turned down: whoever asked for one is told so again. It may still take one, by a call
+    /// that was held up on the way and is served after the one that was refused; then that stands.
+    pub turned_down: BTreeMap<Cid, TurnedDown>,
     /// How the last delivery to each party on another node ended.
     pub deliveries: BTreeMap<Party, Ended>,
     /// When deliveries were last told to be tried again, milliseconds since 1970 UTC.
@@ -84,6 +94,11 @@ impl Order {
     /// Our own steps that the fiduciary has not settled, oldest first.
     pub fn unsettled(&self) -> impl Iterator<Item = &Accepted> {
         self.pending.iter().chain(&self.withdrawal)
+    }
+
+    /// All that we have said and the fiduciary has not accepted: what waits, and what was turned down.
+    pub(super) fn said(&self) -> impl Iterator<Item = &Accepted> {
+        self.unsettled().chain(self.turned_down.values().map(|turned_down| &turned_down.step))
     }
 
     /// The first accepted step of a kind.

@@ -229,6 +229,14 @@ impl Given {
         self
     }
 
+    /// The order after a chain of steps from outside.
+    #[track_caller]
+    pub fn when_many(&self, chain: &[Step]) -> Order {
+        let command = Command::Accept(chain.iter().map(sent).collect());
+        let events = self.order.decide(&command, &self.facts, None).unwrap();
+        events.iter().fold(self.order.clone(), Order::apply)
+    }
+
     /// Prepares and decides, and holds the two to one answer.
     #[track_caller]
     pub fn when(&self, command: &Command) -> Outcome {

@@ -1,6 +1,7 @@
 //! The rules of an order, told with alice (principal), bob (fiduciary), carol (beneficiary), dave (a stranger to the
 //! order) and mallory (who means harm), each on a node of its own or all on one.
 
+mod between;
 mod due;
 mod equivocation;
 mod kit;

@@ -86,9 +86,35 @@ fn a_redemption_or_wish_that_is_turned_down_leaves_the_order_as_it_was() {
     for waiting in [redemption(), cancellation(&committed())] {
         let stood = given(ALICE, &whole_order()[..2]);
         let after = given(ALICE, &[placed(), committed(), waiting.clone()]).when(&refused(&waiting)).order();
-        assert_eq!(after.turned_down.get(&waiting.cid).map(String::as_str), Some("trust"));
+        assert_eq!(after.turned_down[&waiting.cid].code, "trust");
         assert_eq!(Order { turned_down: Default::default(), ..after }, stood.order);
     }
+}
+
+#[test]
+fn what_was_turned_down_and_taken_after_all_stands() {
+    // A call that was held up on the way is served after the one that was refused.
+    let order = given(ALICE, &whole_order()[..3]).when(&refused(&redemption())).order();
+    let alice = Given { order, facts: facts(ALICE) };
+    for chain in [vec![released()], vec![redemption(), released()], whole_order()[2..].to_vec()] {
+        let after = alice.when_many(&chain);
+        let stands = if chain.len() > 2 { &whole_order()[..] } else { &whole_order()[..4] };
+        assert_eq!(cids(&after), stands.iter().map(|step| step.cid).collect::<Vec<_>>());
+        assert_eq!(
+            after.turned_down[&redemption().cid].code,
+            "trust",
+            "whoever asked is told the same again"
+        );
+        assert!(after.secret.is_some());
+    }
+    // Also if she has meanwhile asked for something else: that is overtaken.
+    let wish = reworded(&cancellation(&committed()), "wish");
+    let after = alice.clone().and(appended(ALICE, &wish)).when_many(&[redemption(), released()]);
+    assert_eq!((after.unsettled().count(), after.stage), (0, Stage::Released));
+    // What bob did instead of it stands, and nothing that answers it fits any more.
+    let order = alice.when(&receive(&closed(ClosedCode::Expired, &committed()))).order();
+    assert_eq!(order.stage, Stage::Closed);
+    Given { order, facts: facts(ALICE) }.when(&receive(&released())).then_rejected("closed");
 }
 
 #[test]
@@ -110,10 +136,11 @@ fn an_echo_of_the_waiting_step_does_not_settle_it() {
         stood.when(&receive(&waiting)).then_nothing();
         stood.when(&receive(&reworded(&waiting, "by a stolen key"))).then_rejected("not-made-here");
     }
-    // Nor does the echo of one that was refused bring it back: bob's chain does not have it.
+    // Nor does the echo of one that was refused bring it back: it is hers, and bob's chain does not have it.
     let stood = given(ALICE, &whole_order()[..3])
         .and(Event::StepRefused { cid: redemption().cid, code: "not-before".into() });
-    stood.when(&receive(&redemption())).then_rejected("not-made-here");
+    stood.when(&receive(&redemption())).then_nothing();
+    stood.when(&receive(&reworded(&redemption(), "by a stolen key"))).then_rejected("not-made-here");
 }
 
 #[test]

@@ -106,6 +106,15 @@ fn a_refusal_of_either_ends_what_it_refuses() {
 }
 
 #[test]
+fn a_wish_that_was_turned_down_and_taken_after_all_stands() {
+    let refused = Event::StepRefused { cid: withdrawal().cid, code: "trust".into() };
+    let end =
+        withdrawn().and(refused).when_many(&[withdrawal(), closed(ClosedCode::Cancelled, &withdrawal())]);
+    assert_eq!(kinds(&end), ["order/placed", "order/cancellation-requested", "order/closed"]);
+    assert_eq!((end.stage, end.unsettled().count(), end.next_due_ms()), (Stage::Closed, 0, None));
+}
+
+#[test]
 fn it_is_given_up_shown_and_tried_again_like_any_delivery() {
     let stalled = Event::DeliveryEnded {
         to: Party::Fiduciary,
