@@ -27,7 +27,7 @@ use sha2::{Digest, Sha256};
 use crate::kit::Home;
 
 /// What the kept homes are made of: another format of log, views or seeds, or another recipe here, makes them anew.
-const RECIPE: &str = "log1-seeds1-recipe1";
+const RECIPE: &str = "log1-seeds2-recipe1";
 /// Ten years, in milliseconds: kept homes do not fall due.
 const RETENTION_MS: u64 = 300_000_000_000;
 /// Orders of one commit and of one group of seeds.

@@ -69,9 +69,8 @@ impl MlKem {
     /// A public key as it came from outside: `None` if a coefficient is not below the modulus (FIPS 203, section 7.2).
     pub fn from_public(bytes: &[u8; ML_KEM_PUBLIC_BYTES]) -> Option<Self> {
         // SAFETY: aws-lc copies `bytes`, which has the length given.
-        let key = unsafe {
-            sys::EVP_PKEY_kem_new_raw_public_key(sys::NID_MLKEM768, bytes.as_ptr(), bytes.len())
-        };
+        let key =
+            unsafe { sys::EVP_PKEY_kem_new_raw_public_key(sys::NID_MLKEM768, bytes.as_ptr(), bytes.len()) };
         let key = Self(NonNull::new(key)?);
         // It is encapsulating that checks the coefficients.
         key.encapsulate(&[0; 32]).is_some().then_some(key)
@@ -81,9 +80,8 @@ impl MlKem {
     pub fn public(&self) -> [u8; ML_KEM_PUBLIC_BYTES] {
         let (mut bytes, mut length) = ([0; ML_KEM_PUBLIC_BYTES], ML_KEM_PUBLIC_BYTES);
         // SAFETY: the key lives; `bytes` has `length` bytes.
-        let got = unsafe {
-            sys::EVP_PKEY_get_raw_public_key(self.0.as_ptr(), bytes.as_mut_ptr(), &raw mut length)
-        };
+        let got =
+            unsafe { sys::EVP_PKEY_get_raw_public_key(self.0.as_ptr(), bytes.as_mut_ptr(), &raw mut length) };
         if got == 1 && length == bytes.len() { bytes } else { impossible() }
     }
 

@@ -115,9 +115,10 @@ impl Kem for XWing {
         // The 64 bytes at once, as hpke's own draws them.
         let mut drawn = Zeroizing::new([0; 64]);
         randomness.fill_bytes(&mut *drawn);
-        let (Some(for_ml_kem), Some(scalar)) = (drawn.first_chunk(), drawn.last_chunk()) else { impossible() };
-        let (ciphertext, ml_kem) =
-            recipient.ml_kem.encapsulate(for_ml_kem).ok_or(HpkeError::EncapError)?;
+        let (Some(for_ml_kem), Some(scalar)) = (drawn.first_chunk(), drawn.last_chunk()) else {
+            impossible()
+        };
+        let (ciphertext, ml_kem) = recipient.ml_kem.encapsulate(for_ml_kem).ok_or(HpkeError::EncapError)?;
         let point = x25519_public(scalar);
         let agreed = x25519(scalar, recipient.x25519());
         let secret = combined(&ml_kem, &agreed, &point, recipient.x25519());

@@ -23,7 +23,7 @@ pub(crate) fn slot(bytes: &[u8]) {
 }
 
 pub(crate) fn slots() -> Vec<Vec<u8>> {
-    let wrapped = Wrapped { placed: [3; 36], commitment: [4; 65], nonce: [5; 12], sealed: [6; 48] };
+    let wrapped = Wrapped { placed: [3; 36], commitment: [4; 65], nonce: [5; 12], sealed: [6; 80] };
     let all = [
         wrapped.to_bytes(&STORE, 7),
         slot::free(&STORE, 7),

@@ -14,7 +14,8 @@ pub const PAGE_BYTES: usize = 4096;
 pub const HALF_BYTES: usize = PAGE_BYTES / 2;
 
 const MAGIC: &[u8; 8] = b"DTASEEDS";
-const FORMAT: u32 = 1;
+// 1 held the seed without the key that it makes.
+const FORMAT: u32 = 2;
 const CHECKSUM_AT: usize = HALF_BYTES - 32;
 
 /// What stays the same for the life of a store and in all its copies. Nothing in it is secret.
@@ -35,8 +36,8 @@ pub struct Header {
 pub enum PageError {
     /// Neither half has its checksum.
     Damaged,
-    /// Whole, but of a format that this program does not know.
-    Newer,
+    /// Whole, but of a format that this program does not read.
+    OtherFormat,
     /// The halves are whole and of different stores.
     Divided,
 }
@@ -70,7 +71,9 @@ impl Header {
         match (read_half(first), read_half(second)) {
             (Ok((header, slots)), Ok((other, more))) if header == other => Ok((header, slots.max(more))),
             (Ok(_), Ok(_)) => Err(PageError::Divided),
-            (Err(PageError::Newer), _) | (_, Err(PageError::Newer)) => Err(PageError::Newer),
+            (Err(PageError::OtherFormat), _) | (_, Err(PageError::OtherFormat)) => {
+                Err(PageError::OtherFormat)
+            }
             (Ok(found), Err(_)) | (Err(_), Ok(found)) => Ok(found),
             (Err(error), Err(_)) => Err(error),
         }
@@ -82,7 +85,7 @@ fn read_half(half: &[u8]) -> Result<(Header, u32), PageError> {
         return Err(PageError::Damaged);
     }
     if half[8..12] != FORMAT.to_le_bytes() {
-        return Err(PageError::Newer);
+        return Err(PageError::OtherFormat);
     }
     let header = Header {
         store_id: array(&half[12..28]),

@@ -189,7 +189,9 @@ fn accepts(folder: &Path, copy: &CopyFile, header: &Header) -> Result<(), SeedEr
 fn page_error(folder: &Path, error: &PageError) -> SeedError {
     match error {
         PageError::Damaged => unreadable(folder, "neither half of its header is whole"),
-        PageError::Newer => unreadable(folder, "its format is newer than this program"),
+        PageError::OtherFormat => {
+            unreadable(folder, "its format is another than 2, which this program reads")
+        }
         PageError::Divided => {
             SeedError::conflict(format!("the header of {} is of two stores", path_in(folder).display()))
         }

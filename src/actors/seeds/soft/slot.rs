@@ -1,6 +1,6 @@
 //! One slot of a seed file: 256 bytes that hold the wrapped seed of one order, or say that it was shredded.
 //!
-//! Layout: state (1) ‖ placed CID (36) ‖ commitment (65) ‖ nonce (12) ‖ sealed seed (48) ‖ zeros ‖
+//! Layout: state (1) ‖ placed CID (36) ‖ commitment (65) ‖ nonce (12) ‖ sealed seed and key (80) ‖ zeros ‖
 //! SHA-256 of store id ‖ slot number (4, little-endian) ‖ the 224 bytes before (32). The checksum is bound to the
 //! place, so that a slot written elsewhere by a failing disk, or brought from another store, counts as damaged.
 
@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 
 /// Bytes of a slot; a divisor of every sector size, so that one write touches one sector.
 pub const SLOT_BYTES: usize = 256;
+/// Bytes of a sealed seed with its key.
+pub const SEALED_BYTES: usize = 80;
 /// The bytes of a slot.
 pub type SlotBytes = [u8; SLOT_BYTES];
 /// Stands where a slot was cut off and no copy has it: reads as damaged, never as free.
@@ -30,8 +32,8 @@ pub struct Wrapped {
     pub commitment: Commitment,
     /// Random, for this sealing only.
     pub nonce: [u8; 12],
-    /// The seed (32) and its tag (16).
-    pub sealed: [u8; 48],
+    /// The seed (32), the secret half of the key that it makes (32), and their tag (16).
+    pub sealed: [u8; SEALED_BYTES],
 }
 
 /// What a copy holds in one slot.
@@ -62,7 +64,7 @@ impl Slot {
                 placed,
                 commitment: array(&bytes[37..102]),
                 nonce: array(&bytes[102..114]),
-                sealed: array(&bytes[114..162]),
+                sealed: array(&bytes[114..194]),
             }),
             SHREDDED => Self::Shredded(placed),
             _ => Self::Damaged(placed),
@@ -78,7 +80,7 @@ impl Wrapped {
         bytes[1..37].copy_from_slice(&self.placed);
         bytes[37..102].copy_from_slice(&self.commitment);
         bytes[102..114].copy_from_slice(&self.nonce);
-        bytes[114..162].copy_from_slice(&self.sealed);
+        bytes[114..194].copy_from_slice(&self.sealed);
         with_checksum(bytes, store_id, number)
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The KEK is 32 random bytes, sealed by AES-256-GCM under HKDF(node seed, `milagro-dta/v1/seed-store`). Each seed
 //! is sealed by AES-256-GCM under the KEK with a random nonce of its own; the associated data ties it to domain,
-//! node, order, purpose, KEK and commitment, so that no slot serves for another order or node.
+//! node, order, purpose, KEK and commitment, so that no slot serves for another order or node. With a seed goes the key it
+//! makes, so that a release waits for no derivation.
 
 use super::header::Header;
 use super::slot::Wrapped;
@@ -59,24 +60,25 @@ impl Vault {
         let key = OrderKey::from_seed(&seed);
         let commitment = key.commitment();
         let aad = self.order_aad(placed, &commitment);
-        let sealed = sealed_array(at_rest::seal_at_rest(&self.kek, &nonce, &aad, seed.expose()))?;
+        let sealed =
+            sealed_array(at_rest::seal_at_rest(&self.kek, &nonce, &aad, pair(&seed, &key).expose()))?;
         Ok((Wrapped { placed: *placed, commitment, nonce, sealed }, key))
     }
 
-    /// Unwraps a seed and derives its key: `Conflict` unless it is the key whose commitment stands in the slot.
+    /// Unwraps the key that a seed made: `Conflict` unless it is the one whose commitment stands in the slot. It is not derived
+    /// again, which takes more than a millisecond; it was sealed together with the seed.
     pub fn open(&self, wrapped: &Wrapped) -> Result<OrderKey, SeedError> {
         let aad = self.order_aad(&wrapped.placed, &wrapped.commitment);
-        let seed = at_rest::open_at_rest(&self.kek, &wrapped.nonce, &aad, &wrapped.sealed)
-            .ok()
-            .and_then(|bytes| secret(&bytes))
-            .ok_or_else(|| {
+        let bytes =
+            at_rest::open_at_rest(&self.kek, &wrapped.nonce, &aad, &wrapped.sealed).map_err(|_| {
                 SeedError::conflict("a sealed seed is not of its order, node, commitment and KEK")
             })?;
-        let key = OrderKey::from_seed(&seed);
-        if key.commitment() != wrapped.commitment {
-            return Err(SeedError::conflict("a seed makes another key than its commitment"));
-        }
-        Ok(key)
+        // Behind the seed.
+        let key =
+            bytes.expose().last_chunk().map(|key: &[u8; 32]| Secret::build(|to| to.copy_from_slice(key)));
+        key.and_then(|key| OrderKey::from_secret(key).ok())
+            .filter(|key| key.commitment() == wrapped.commitment)
+            .ok_or_else(|| SeedError::conflict("a seed makes another key than its commitment"))
     }
 
     fn order_aad(&self, placed: &CidBytes, commitment: &Commitment) -> Vec<u8> {
@@ -99,15 +101,36 @@ fn secret(bytes: &SecretBytes) -> Option<Secret<32>> {
     (bytes.len() == 32).then(|| Secret::build(|secret: &mut [u8; 32]| secret.copy_from_slice(bytes)))
 }
 
-/// 32 bytes sealed are always 48; a length is checked rather than trusted.
-fn sealed_array(sealed: Vec<u8>) -> Result<[u8; 48], SeedError> {
-    sealed.try_into().map_err(|_| SeedError::conflict("a sealed seed has not 48 bytes"))
+/// What is sealed of an order.
+fn pair(seed: &Secret<32>, key: &OrderKey) -> Secret<64> {
+    Secret::build(|to| {
+        let (first, second) = to.split_at_mut(32);
+        first.copy_from_slice(seed.expose());
+        second.copy_from_slice(key.secret().expose());
+    })
+}
+
+/// Sealed bytes are always 16 more; a length is checked rather than trusted.
+fn sealed_array<const N: usize>(sealed: Vec<u8>) -> Result<[u8; N], SeedError> {
+    sealed.try_into().map_err(|_| SeedError::conflict(format!("what is sealed has not {N} bytes")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::actors::seeds::testing::{TestEntropy, cid, node_seed};
+
+    #[test]
+    fn with_a_seed_goes_the_key_that_it_makes() {
+        let mut entropy = TestEntropy::new("vault");
+        let vault = Vault::create(&node_seed("node"), &cid("node"), &mut entropy).unwrap();
+        let (wrapped, key) = vault.make(&cid("alice 1"), &mut entropy).unwrap();
+        let aad = vault.order_aad(&wrapped.placed, &wrapped.commitment);
+        let both = at_rest::open_at_rest(&vault.kek, &wrapped.nonce, &aad, &wrapped.sealed).unwrap();
+        let (seed, secret) = both.expose().split_at(32);
+        assert_eq!(OrderKey::from_entropy(seed).unwrap().secret().expose(), secret);
+        assert_eq!(vault.open(&wrapped).unwrap().secret().expose(), key.secret().expose());
+    }
 
     #[test]
     fn a_seed_that_makes_another_key_than_its_commitment_is_a_conflict() {
@@ -118,9 +141,13 @@ mod tests {
         let (other, _) = vault.make(&cid("alice 2"), &mut entropy).unwrap();
         assert!(vault.open(&right).is_ok());
         let aad = vault.order_aad(&right.placed, &other.commitment);
-        let seed = [9; 32];
-        let sealed = sealed_array(at_rest::seal_at_rest(&vault.kek, &right.nonce, &aad, &seed)).unwrap();
-        let error = vault.open(&Wrapped { commitment: other.commitment, sealed, ..right }).err().unwrap();
-        assert_eq!(error.to_string(), "custody-conflict: a seed makes another key than its commitment");
+        // Another key, and a number that is none.
+        for fill in [9, 0xff] {
+            let seed = [fill; 64];
+            let sealed = sealed_array(at_rest::seal_at_rest(&vault.kek, &right.nonce, &aad, &seed)).unwrap();
+            let forged = Wrapped { commitment: other.commitment, sealed, ..right.clone() };
+            let error = vault.open(&forged).err().unwrap();
+            assert_eq!(error.to_string(), "custody-conflict: a seed makes another key than its commitment");
+        }
     }
 }

@@ -96,7 +96,7 @@ fn a_shredded_seed_brought_back_in_one_copy_is_shredded_again() {
 fn verdicts() {
     let store_id = [7; 16];
     let seed = |order: &str, byte| {
-        Slot::Used(Wrapped { placed: cid(order), commitment: [4; 65], nonce: [byte; 12], sealed: [byte; 48] })
+        Slot::Used(Wrapped { placed: cid(order), commitment: [4; 65], nonce: [byte; 12], sealed: [byte; 80] })
     };
     let gone = Slot::Shredded(cid("a"));
     let torn = Slot::Damaged(cid("a"));

@@ -12,7 +12,7 @@ fn bytes<const N: usize>() -> impl Strategy<Value = [u8; N]> {
 proptest! {
     #[test]
     fn slots(
-        parts in (bytes::<36>(), bytes::<65>(), bytes::<12>(), bytes::<48>()),
+        parts in (bytes::<36>(), bytes::<65>(), bytes::<12>(), bytes::<80>()),
         store: [u8; 16],
         number: u32,
         bit in 0..8 * 256usize,
