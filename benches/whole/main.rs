@@ -10,6 +10,8 @@ mod kit;
 mod load;
 mod nodes;
 mod process;
+#[path = "../template/mod.rs"]
+mod template;
 
 use std::time::Instant;
 
