@@ -7,7 +7,7 @@ use dta_protocol::sealed::{self, SealRequest, SealedBody};
 use dta_protocol::{Body, Cid, Envelope, Extension, Identity, Kind, Role, Statement, body};
 use milagro_dta::ports::OsEntropy;
 
-use crate::bare::{self, Keys, Signed};
+use crate::bare::{self, Keys};
 use crate::pairs::{Pair, QUICK, cpu, pair};
 
 /// How many envelopes are verified together.
@@ -82,15 +82,13 @@ fn signatures(table: &mut Table, alice: &Person, bob: &Person) {
         || alice.bare.verify(&message, &signed),
     );
     let most = TOGETHER.into_iter().max().unwrap_or_default();
-    let all: Vec<(Vec<u8>, (Vec<u8>, Signed))> = (0..most)
-        .map(|n| {
-            let envelope = Envelope::sign(&statement(n as u64), &alice.keys).unwrap();
-            let message = self::message(&envelope);
-            let signed = alice.bare.sign(&message);
-            (envelope.block().to_vec(), (message, signed))
-        })
-        .collect();
-    let (blocks, items): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+    let all = (0..most).map(|n| {
+        let envelope = Envelope::sign(&statement(n as u64), &alice.keys).unwrap();
+        let message = self::message(&envelope);
+        let signed = alice.bare.sign(&message);
+        (envelope.block().to_vec(), (message, signed))
+    });
+    let (blocks, items): (Vec<_>, Vec<_>) = all.unzip();
     for count in TOGETHER {
         table.add(
             &format!("read and verify, {count} together"),

@@ -19,11 +19,13 @@ mod template;
 
 use criterion::Criterion;
 
+type Part = fn(&mut Criterion);
+
 fn main() {
     // `cargo bench` adds arguments of its own.
     let chosen: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let parts: [(&str, fn(&mut Criterion)); 4] = [
+    let parts: [(&str, Part); 4] = [
         ("append", append::run),
         ("rebuild", rebuild::run),
         ("envelopes", envelopes::run),
