@@ -120,7 +120,10 @@ impl<'a, S: Store> Draft<'a, S> {
     }
 
     fn try_add(&mut self, append: Append, entropy: &mut Entropy) -> Result<Appended, Stop> {
-        let actual = self.version(&append.aggregate)?;
+        let actual = match self.is_at(&append.aggregate, append.expected_version)? {
+            true => append.expected_version,
+            false => self.version(&append.aggregate)?,
+        };
         let mut record = Record {
             sequence: self.head.count,
             time_ms: append.time_ms,
@@ -153,6 +156,13 @@ impl<'a, S: Store> Draft<'a, S> {
         let hash = hash_of(&stored);
         self.overlay.put(Table::Records, record.sequence.to_be_bytes(), stored);
         Ok(Appended { sequence: record.sequence, version: record.version, hash })
+    }
+
+    /// Whether an aggregate is at this version, which it nearly always is: two lookups, where finding out which it is at takes
+    /// an iterator over everything.
+    fn is_at(&self, aggregate: &Aggregate, version: u64) -> Result<bool, Stop> {
+        let has = |version| self.overlay.get(Table::Aggregates, &keys::aggregate_and(aggregate, version));
+        Ok((version == 0 || has(version)?.is_some()) && has(version.saturating_add(1))?.is_none())
     }
 
     fn version(&self, aggregate: &Aggregate) -> Result<u64, Stop> {

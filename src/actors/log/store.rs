@@ -149,7 +149,8 @@ impl<'a, S: Store> Overlay<'a, S> {
     }
 
     pub(super) fn keep(&mut self) {
-        self.kept.append(&mut self.latest);
+        // Not `append`, which makes the whole of what is kept anew, each time.
+        self.kept.extend(std::mem::take(&mut self.latest));
     }
 
     pub(super) fn discard(&mut self) {

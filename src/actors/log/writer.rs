@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -12,6 +13,11 @@ use crate::crash_points::{CrashPoint, reached};
 pub const QUEUE: usize = 1_024;
 /// How many appends one commit joins at most.
 pub const BATCH_MAX: usize = 256;
+
+/// How long a commit waits for those whom the last one answered, and how often at most: all of it is less than a sync takes on
+/// most disks, and one pause in which nobody comes is the last.
+const PAUSE: Duration = Duration::from_micros(50);
+const PAUSES: usize = 8;
 
 /// The running thread.
 pub struct LogWriter {
@@ -119,20 +125,44 @@ struct Unanswered {
     replies: Vec<Reply>,
 }
 
+/// What one commit joins: what waits, and what comes from those who were answered together a moment ago. The first of
+/// them is back before the last one is answered; without a pause it would have a sync to itself, and all others the next.
+fn together<T>(
+    first: T,
+    jobs: &mut mpsc::Receiver<T>,
+    batch_max: usize,
+    answered: usize,
+    pause: &mut dyn FnMut(),
+) -> Vec<T> {
+    let mut batch = vec![first];
+    let (mut pauses, mut idle) = (0, false);
+    while batch.len() < batch_max {
+        match jobs.try_recv() {
+            Ok(job) => {
+                batch.push(job);
+                idle = false;
+            }
+            Err(mpsc::error::TryRecvError::Empty) if batch.len() < answered && pauses < PAUSES && !idle => {
+                pause();
+                (pauses, idle) = (pauses + 1, true);
+            }
+            Err(_) => break,
+        }
+    }
+    batch
+}
+
 fn run(
     log: &dyn EventLog,
     mut jobs: mpsc::Receiver<Job>,
     batch_max: usize,
     on_commit: &watch::Sender<u64>,
 ) -> Result<(), Unanswered> {
+    let mut answered = 0;
     while let Some(first) = jobs.blocking_recv() {
-        let (mut batch, mut replies) = (vec![first.append], vec![first.reply]);
-        while batch.len() < batch_max
-            && let Ok(job) = jobs.try_recv()
-        {
-            batch.push(job.append);
-            replies.push(job.reply);
-        }
+        let joined = together(first, &mut jobs, batch_max, answered, &mut || std::thread::sleep(PAUSE));
+        answered = joined.len();
+        let (batch, replies): (_, Vec<_>) = joined.into_iter().map(|job| (job.append, job.reply)).unzip();
         let results = match log.commit(batch) {
             Ok(results) => results,
             Err(error) => return Err(Unanswered { error, replies }),
@@ -147,4 +177,33 @@ fn run(
         reached(CrashPoint::LogReplied);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The batch, when this many come in each pause; and how many pauses there were.
+    fn joined(answered: usize, in_each_pause: &[usize]) -> (usize, usize) {
+        let (sender, mut jobs) = mpsc::channel(QUEUE);
+        let mut pauses = 0;
+        let batch = together((), &mut jobs, BATCH_MAX, answered, &mut || {
+            for () in std::iter::repeat_n((), in_each_pause.get(pauses).copied().unwrap_or(0)) {
+                sender.try_send(()).unwrap();
+            }
+            pauses += 1;
+        });
+        (batch.len(), pauses)
+    }
+
+    #[test]
+    fn those_who_were_answered_together_are_joined_again_and_nobody_waits_for_nobody() {
+        assert_eq!(joined(0, &[]), (1, 0), "the first");
+        assert_eq!(joined(1, &[5]), (1, 0), "one alone");
+        assert_eq!(joined(64, &[30, 33]), (64, 2), "until all are back");
+        assert_eq!(joined(64, &[]), (1, 1), "nobody comes back");
+        assert_eq!(joined(64, &[9, 0, 9]), (10, 2), "or only some");
+        assert_eq!(joined(64, &[1; 64]), (1 + PAUSES, PAUSES), "or one at a time");
+        assert_eq!(joined(1_000, &[BATCH_MAX]), (BATCH_MAX, 1), "more than one commit joins");
+    }
 }
