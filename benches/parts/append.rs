@@ -35,23 +35,27 @@ pub fn run(criterion: &mut Criterion) {
         let appends = orders.iter().map(Vec::len).sum::<usize>();
         let batches = batches(&orders, writers);
         let bytes: usize = batches.iter().map(Vec::len).sum();
+        let mut commits = Vec::new();
         let took = pair(
             criterion,
             "append",
             &format!("{writers} writers"),
             ROUNDS,
             appends as u64,
-            &mut || ours(&orders, writers),
+            &mut || ours(&orders, writers, &mut commits),
             &mut || bare(&batches),
         );
-        rows.push((writers, appends, bytes, took));
+        let joined = (commits.len() * appends) as f64 / commits.iter().sum::<usize>() as f64;
+        rows.push((writers, appends, bytes, joined, took));
     }
-    println!("\n| appends, real orders | a second | RocksDB alone | bytes each | speed, limit {LIMIT} |");
-    println!("|---|---|---|---|---|");
-    for (writers, appends, bytes, Pair { ours, bare, speed }) in rows {
+    println!(
+        "\n| appends, real orders | a second | joined in a sync | RocksDB alone | bytes each | speed, limit {LIMIT} |"
+    );
+    println!("|---|---|---|---|---|---|");
+    for (writers, appends, bytes, joined, Pair { ours, bare, speed }) in rows {
         let per_second = |seconds: f64| appends as f64 / seconds;
         println!(
-            "| {writers} at once | {:.0} | {:.0} | {} | {speed:.2}{} |",
+            "| {writers} at once | {:.0} | {joined:.1} | {:.0} | {} | {speed:.2}{} |",
             per_second(ours),
             per_second(bare),
             bytes / appends,
@@ -84,16 +88,22 @@ fn batches(orders: &[Vec<Append>], writers: usize) -> Vec<Vec<u8>> {
         }
     }
     drop(log);
-    // Its write-ahead log has all of it, since a round is smaller than what RocksDB keeps in memory.
-    let (options, families) = settings(folder.path());
-    let db = DB::open_cf_descriptors_read_only(&options, folder.path(), families, false).unwrap();
-    let updates = db.get_updates_since(1).unwrap();
-    let batches: Vec<_> = updates.map(|update| update.unwrap().1.data().to_vec()).collect();
+    let batches = written(folder.path());
     assert_eq!(batches.len(), orders.len() / writers * orders[0].len());
     batches
 }
 
-fn ours(orders: &[Vec<Append>], writers: usize) -> Duration {
+/// The batches of a log's commits, as its write-ahead log has them: all, since a round is smaller than what RocksDB keeps in
+/// memory.
+fn written(folder: &Path) -> Vec<Vec<u8>> {
+    let (options, families) = settings(folder);
+    let db = DB::open_cf_descriptors_read_only(&options, folder, families, false).unwrap();
+    let updates = db.get_updates_since(1).unwrap();
+    updates.map(|update| update.unwrap().1.data().to_vec()).collect()
+}
+
+/// Also says in how many commits it came to be written.
+fn ours(orders: &[Vec<Append>], writers: usize, commits: &mut Vec<usize>) -> Duration {
     let folder = made();
     let (on_commit, _) = watch::channel(0);
     let log = Arc::new(open(folder.path()));
@@ -114,6 +124,7 @@ fn ours(orders: &[Vec<Append>], writers: usize) -> Duration {
         });
     });
     writer.stop();
+    commits.push(written(folder.path()).len());
     took
 }
 
