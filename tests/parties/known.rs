@@ -144,8 +144,14 @@ impl Custody {
         let seeds = used.map(|slot| {
             let (placed, commitment) = (&slot[1..37], &slot[37..102]);
             let aad = [&domain[..], b"order\0", &node, placed, kek_id, commitment].concat();
-            let seed = open(&key, &slot[102..114], &aad, &slot[114..162]);
-            let seed = Secret::from_bytes(seed.expose().try_into().unwrap());
+            let sealed = open(&key, &slot[102..114], &aad, &slot[114..194]);
+            let (seed, secret) = sealed.expose().split_at(32);
+            let seed = Secret::from_bytes(seed.try_into().unwrap());
+            assert_eq!(
+                OrderKey::from_seed(&seed).secret().expose(),
+                secret,
+                "it goes with the key that it makes"
+            );
             assert_eq!(OrderKey::from_seed(&seed).commitment(), commitment, "it is the seed of that order");
             seed
         });
