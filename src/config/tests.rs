@@ -1,3 +1,5 @@
+//! What the settings take and refuse, and that the template says what holds without it.
+
 use std::net::SocketAddr;
 
 use super::*;

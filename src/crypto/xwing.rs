@@ -1,6 +1,6 @@
-//! X-Wing (draft-connolly-cfrg-xwing-kem) over aws-lc, as a KEM for hpke, whose own takes five times as long: its halves are
-//! portable code, and each decapsulation derives the key anew. Bit for bit the same; hpke's is its oracle in the tests, and
-//! its stand-in where aws-lc does not build.
+//! X-Wing (draft-connolly-cfrg-xwing-kem) over aws-lc, as a KEM for hpke, whose own derives the key anew for each decapsulation
+//! and has no vector instructions. Bit for bit the same; hpke's is its oracle in the tests, and its stand-in where aws-lc does
+//! not build.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,7 +25,8 @@ const LABEL: &[u8; 6] = br"\.//^\";
 /// The KEM.
 pub(crate) struct XWing;
 
-/// A decapsulation key: 32 bytes, kept with what is derived from them.
+/// A decapsulation key: 32 bytes, kept with what is derived from them. hpke asks for `Clone` and for its bytes: clones share the
+/// one copy, which wipes itself, and nothing outside this package can name the type.
 #[derive(Clone)]
 pub(crate) struct PrivateKey(Arc<Expanded>);
 
