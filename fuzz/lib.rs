@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a harness says what is wrong by panicking")]
 
+mod log;
 mod mutate;
 mod protocol;
 mod samples;
@@ -24,7 +25,7 @@ pub struct Decoder {
     pub samples: fn() -> Vec<Vec<u8>>,
 }
 
-/// Those of dta-protocol and dta-events.
+/// Those of dta-protocol, dta-proof and dta-events.
 pub const DECODERS: &[Decoder] = &[
     Decoder { name: "cbor", run: protocol::cbor, samples: samples::cbor },
     Decoder { name: "cid", run: protocol::cid, samples: samples::cids },
@@ -37,6 +38,10 @@ pub const DECODERS: &[Decoder] = &[
     Decoder { name: "sealed", run: protocol::sealed_body, samples: samples::sealed },
     Decoder { name: "car", run: protocol::car_file, samples: samples::cars },
     Decoder { name: "page", run: protocol::page, samples: samples::pages },
+    Decoder { name: "leaf", run: log::leaf, samples: samples::leaves },
+    Decoder { name: "note", run: log::note, samples: samples::notes },
+    Decoder { name: "tile-path", run: log::tile_path, samples: samples::tile_paths },
+    Decoder { name: "log-proof", run: log::proof, samples: samples::log_proofs },
     Decoder { name: "record", run: stored::record, samples: stored::records },
     Decoder { name: "event", run: stored::event, samples: stored::events },
     Decoder { name: "history", run: stored::history, samples: stored::histories },

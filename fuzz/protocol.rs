@@ -6,7 +6,7 @@ use dta_crypto::{IdentityKeys, PublicKeys, Secret};
 use dta_protocol::body::*;
 use dta_protocol::sealed::{MAX_CIPHERTEXT_BYTES, SealRequest, check_recipients, open};
 use dta_protocol::{
-    Cid, DeliveryPage, Envelope, Identity, Plaintext, Statement, canonical, car, envelope, strict,
+    Cid, DeliveryPage, Envelope, Identity, LogPart, Plaintext, Statement, canonical, car, envelope, strict,
 };
 
 use crate::samples;
@@ -105,6 +105,7 @@ pub fn plaintext(bytes: &[u8]) {
     one_spelling::<Disputed>(bytes);
     one_spelling::<CancellationRequested>(bytes);
     one_spelling::<Closed>(bytes);
+    one_spelling::<LogPart>(bytes);
 }
 
 /// The length of a statement (2 bytes, big-endian), the statement, the block of its first body; opened with each party's keys.

@@ -2,11 +2,55 @@
 
 use std::sync::LazyLock;
 
-use dta_protocol::{Cid, Codec, DeliveryPage, Envelope, Identity};
+use dta_protocol::{Body, Cid, Codec, DeliveryPage, Envelope, Identity};
 use serde_json::Value;
 
 static PROTOCOL: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("../tests/vectors/protocol.json")).unwrap());
+
+static LOG: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../tests/vectors/log.json")).unwrap());
+
+/// Whose log the notes are of.
+pub fn log_owner() -> Vec<u8> {
+    bytes(&LOG["identity"]["block"])
+}
+
+pub fn leaves() -> Vec<Vec<u8>> {
+    list(&LOG, "leaves").map(|leaf| bytes(&leaf["leaf"])).collect()
+}
+
+pub fn notes() -> Vec<Vec<u8>> {
+    let checkpoints =
+        checkpoints().into_iter().map(|block| match &Envelope::decode(&block).unwrap().statement().body {
+            Body::Checkpoint(body) => body.note.clone().into_bytes(),
+            _ => panic!("a checkpoint"),
+        });
+    checkpoints.chain([LOG["note"].as_str().unwrap().as_bytes().to_vec()]).collect()
+}
+
+pub fn tile_paths() -> Vec<Vec<u8>> {
+    ["0/000", "1/x001/234.p/7", "entries/x001/x000/999.p/255"].map(|path| path.as_bytes().to_vec()).into()
+}
+
+pub fn log_proofs() -> Vec<Vec<u8>> {
+    let number = |value: &Value| value.as_u64().unwrap().to_be_bytes().to_vec();
+    let proof = |size: &Value, n: &Value, leaf: &Value, proof: &Value| {
+        let path = list(proof, "path").flat_map(bytes);
+        let root = bytes(&LOG["roots"][size.as_u64().unwrap() as usize]);
+        [number(size), number(n), root, bytes(leaf), path.collect()].concat()
+    };
+    let at = |list: &str, n: &Value| &LOG[list][n.as_u64().unwrap() as usize];
+    let inclusion = list(&LOG, "inclusion")
+        .map(|one| proof(&one["size"], &one["sequence"], &at("leaves", &one["sequence"])["hash"], one));
+    let consistency =
+        list(&LOG, "consistency").map(|one| proof(&one["to"], &one["from"], at("roots", &one["from"]), one));
+    inclusion.chain(consistency).collect()
+}
+
+fn checkpoints() -> Vec<Vec<u8>> {
+    list(&LOG, "checkpoints").map(|one| bytes(&one["block"])).collect()
+}
 
 fn bytes(value: &Value) -> Vec<u8> {
     hex::decode(value.as_str().unwrap()).unwrap()
@@ -33,7 +77,7 @@ pub fn seeds() -> Vec<[u8; 32]> {
 }
 
 pub fn envelopes() -> Vec<Vec<u8>> {
-    steps().map(|step| bytes(&step["block"])).chain(identities()).collect()
+    steps().map(|step| bytes(&step["block"])).chain(identities()).chain(checkpoints()).collect()
 }
 
 pub fn statements() -> Vec<Vec<u8>> {
@@ -42,7 +86,8 @@ pub fn statements() -> Vec<Vec<u8>> {
 }
 
 pub fn plaintexts() -> Vec<Vec<u8>> {
-    bodies().map(|body| bytes(&body["plaintext"])).collect()
+    let parts = list(&LOG, "checkpoints").map(|one| bytes(&one["plaintext"]));
+    bodies().map(|body| bytes(&body["plaintext"])).chain(parts).collect()
 }
 
 pub fn cbor() -> Vec<Vec<u8>> {

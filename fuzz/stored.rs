@@ -5,7 +5,7 @@ use dta_events::order::{
     StepFacts, Terms,
 };
 use dta_events::record::{Aggregate, AggregateKind, Effect, Record, Request, Stored};
-use dta_events::{identity, node, peer};
+use dta_events::{identity, log, node, peer};
 use dta_protocol::{Cid, Codec};
 
 pub fn record(bytes: &[u8]) {
@@ -36,12 +36,15 @@ fn one_spelling(stored: &Stored) {
     if let Ok(event) = peer::Event::from_stored(stored) {
         same(event.to_stored());
     }
+    if let Ok(event) = log::Event::from_stored(stored) {
+        same(event.to_stored());
+    }
     if let Ok(event) = node::Initialised::from_stored(stored) {
         same(event.to_stored());
     }
 }
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 15] = [
     "order/step-appended",
     "order/step-refused",
     "order/equivocation-seen",
@@ -53,6 +56,10 @@ const NAMES: [&str; 11] = [
     "peer/pinned",
     "peer/unpinned",
     "node/initialised",
+    "log/checkpointed",
+    "log/note-seen",
+    "log/note-proved",
+    "log/alarm-raised",
 ];
 
 fn stored(input: &[u8]) -> Option<Stored> {

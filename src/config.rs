@@ -54,6 +54,14 @@ pub enum ConfigError {
         /// Which key, and why.
         what: String,
     },
+    /// A pace of checkpoints that is none.
+    #[error("{}: {what}", .path.display())]
+    Checkpoints {
+        /// The file.
+        path: PathBuf,
+        /// Which key, and why.
+        what: String,
+    },
     /// More than one seed store.
     #[error("{}: [[seeds]]: one block at most for now", .0.display())]
     ManySeeds(PathBuf),
@@ -83,6 +91,9 @@ impl Config {
         }
         if let Some(what) = settings.ipfs.trouble() {
             return Err(ConfigError::Ipfs { path, what });
+        }
+        if let Some(what) = settings.checkpoints.trouble() {
+            return Err(ConfigError::Checkpoints { path, what });
         }
         if settings.seeds.len() > 1 {
             return Err(ConfigError::ManySeeds(path));

@@ -81,6 +81,11 @@ crash_points! {
     /// A step is in the log, and memory does not know it: what follows from it must be found by whoever reads the log.
     OrderAppended = "order-appended",
 
+    /// A checkpoint is sealed and signed, and the log does not have it: another one takes its number, and nobody saw this one.
+    CheckpointSigned = "checkpoint-signed",
+    /// A checkpoint is in the log, and the file beside the log is older: the next start brings it up to date.
+    CheckpointAppended = "checkpoint-appended",
+
     /// A batch is checked and numbered, and nothing is written: it never was.
     LogBeforeWrite = "log-before-write",
     /// A batch is synced, and nobody is told, not even the note beside the log. It stands: a request that is repeated must

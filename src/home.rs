@@ -55,6 +55,11 @@ impl Home {
         self.seeds().join("copies")
     }
 
+    /// The newest checkpoint that this node has published, outside its log.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.root.join("checkpoint.json")
+    }
+
     /// What [`HomeLock`] locks.
     pub fn lock(&self) -> PathBuf {
         self.root.join("lock")

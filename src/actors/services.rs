@@ -7,6 +7,7 @@ use dta_events::record::{Aggregate, Effect, Request, Stored};
 use dta_protocol::Cid;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::checkpoints::Newest;
 use super::clock_watch::ClockWatch;
 use super::crypto_pool::{CryptoPool, Priority};
 use super::keyring::{Keyring, Known};
@@ -16,6 +17,7 @@ use super::peers::book::Book;
 use super::seeds::SeedKeeper;
 use super::unavailable::Unavailable;
 use super::verifier::Verifier;
+use super::witness::Witness;
 use crate::ports::{Clock, Entropy};
 use crate::quota::{Quota, Quotas};
 
@@ -41,6 +43,10 @@ pub struct Services {
     pub keyring: Arc<Keyring>,
     /// Whom the operator trusts, and where they serve.
     pub peers: Book,
+    /// The newest checkpoint of the node's log.
+    pub checkpoint: Newest,
+    /// What is known of others' logs.
+    pub witness: Witness,
     /// Wall and monotonic clock.
     pub clock: Arc<dyn Clock>,
     /// Whether the wall clock may decide something final.
@@ -112,6 +118,11 @@ impl Services {
     /// A content key for one sealed body.
     pub fn content_key(&self) -> ContentKey {
         ContentKey::random(&mut **self.entropy())
+    }
+
+    /// The newest signed note of the log that holds what is signed here; none before the first.
+    pub fn note(&self) -> Option<String> {
+        self.checkpoint.borrow().as_ref().map(|newest| newest.note.text().to_owned())
     }
 
     /// Random bytes.

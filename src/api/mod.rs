@@ -5,6 +5,7 @@
 //! json  ── fields by name                error  ── what a caller is told; refusal ── what the node's errors are as such
 //! fulfill ── what other nodes ask        commands ── cancel, dispute, retry, collect
 //! peer_call ── a signed call of another node, and the answer it gets
+//! log ── the log's proof, for all
 //! status identities peers orders secret history chain ── one file a resource; paging, time ── how they count
 //! ```
 
@@ -18,6 +19,7 @@ mod guard;
 mod history;
 mod identities;
 mod json;
+mod log;
 mod orders;
 mod paging;
 pub mod peer_call;
@@ -152,6 +154,7 @@ pub enum Surface {
 /// The routes of a node; they need a `web::Data<App>`.
 pub fn configure(node_type: NodeType, surface: Surface) -> impl FnOnce(&mut web::ServiceConfig) {
     move |cfg| {
+        proof_routes(cfg);
         if surface != Surface::Clients {
             peers_routes(cfg, node_type);
         }
@@ -161,6 +164,15 @@ pub fn configure(node_type: NodeType, surface: Surface) -> impl FnOnce(&mut web:
             cfg.default_service(web::to(async || peer_call::nothing_here()));
         }
     }
+}
+
+/// What everybody may know: what others verify the log by. No Host or Origin is looked at.
+fn proof_routes(cfg: &mut web::ServiceConfig) {
+    cfg.service(resource("/v1/log/checkpoint", Some(get().to(log::checkpoint)), None))
+        .service(resource("/v1/log/key", Some(get().to(log::key)), None))
+        .service(resource("/v1/log/proof/inclusion", Some(get().to(log::inclusion)), None))
+        .service(resource("/v1/log/proof/consistency", Some(get().to(log::consistency)), None))
+        .service(resource("/v1/log/tile/{tile:.*}", Some(get().to(log::tile)), None));
 }
 
 /// What other nodes ask. No Host or Origin is looked at: a signature says who calls.
@@ -187,6 +199,7 @@ fn clients_routes(cfg: &mut web::ServiceConfig, node_type: NodeType) {
         ))
         .service(resource("/v1/identity/{cid}", Some(get().to(identities::one)), None))
         .service(resource("/v1/identity/{cid}/document", Some(get().to(identities::document)), None))
+        .service(resource("/v1/log/watched", Some(get().to(log::watched)), None))
         .service(resource("/v1/peer", Some(get().to(peers::list)), Some(web::post().to(peers::pin))))
         .service(taken_away("/v1/peer/{cid}", web::delete().to(peers::unpin)))
         .service(resource(

@@ -51,14 +51,22 @@ pub(super) fn after_of(request: &HttpRequest) -> Result<Option<u64>, ApiError> {
     number(text).map(Some).ok_or_else(refused)
 }
 
-type Query = Vec<(String, String)>;
+pub(super) type Query = Vec<(String, String)>;
 
-fn query_of(request: &HttpRequest) -> Result<Query, ApiError> {
+/// The parameters of a request, as they are spelt.
+///
+/// # Errors
+/// 422, if they are not parameters.
+pub(super) fn query_of(request: &HttpRequest) -> Result<Query, ApiError> {
     let query = web::Query::<Query>::from_query(request.query_string());
     Ok(query.map_err(|error| ApiError::invalid("query", format!("query: {error}")))?.into_inner())
 }
 
-fn only<'a>(query: &'a Query, name: &str) -> Result<Option<&'a str>, ApiError> {
+/// The parameter of this name, which may be there once.
+///
+/// # Errors
+/// 422, naming it.
+pub(super) fn only<'a>(query: &'a Query, name: &str) -> Result<Option<&'a str>, ApiError> {
     let mut values = query.iter().filter(|(found, _)| found == name).map(|(_, value)| value.as_str());
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
@@ -67,7 +75,7 @@ fn only<'a>(query: &'a Query, name: &str) -> Result<Option<&'a str>, ApiError> {
 }
 
 /// Decimal digits only: no sign, no blank.
-fn number(text: &str) -> Option<u64> {
+pub(super) fn number(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 

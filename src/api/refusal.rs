@@ -56,6 +56,7 @@ pub(super) fn turned_down(code: String) -> ApiError {
         | "proof-invalid"
         | "wrong-reference"
         | "signature-invalid"
+        | "note-invalid"
         | "cannot-open"
         | "other-recipients"
         | "block-missing"
@@ -130,6 +131,7 @@ impl From<order::Rejection> for ApiError {
             | R::ProofInvalid
             | R::WrongReference
             | R::SignatureInvalid
+            | R::NoteInvalid
             | R::CannotOpen
             | R::OtherRecipients
             | R::BlockMissing(_)

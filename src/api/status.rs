@@ -25,6 +25,23 @@ struct Status<'a> {
     projections: Vec<Projection>,
     custody: Custody,
     ipfs: Ipfs,
+    checkpoint: Option<Checkpoint>,
+    /// How many logs of others are watched, and what was found wrong with them: `GET /v1/log/watched` says more.
+    watched: Watched,
+}
+
+#[derive(Serialize)]
+struct Checkpoint {
+    cid: String,
+    number: u64,
+    /// How many records it is about.
+    size: u64,
+}
+
+#[derive(Serialize)]
+struct Watched {
+    logs: usize,
+    alarms: usize,
 }
 
 #[derive(Serialize)]
@@ -86,6 +103,7 @@ impl From<Standing> for StandingOf {
 pub(super) async fn status(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
     let services = &app.services;
     let head = services.log.head().map_err(Unavailable::from)?;
+    let checkpoint = services.checkpoint.borrow().clone();
     let projections = app.projector.status().into_iter().map(|one| Projection {
         name: one.name,
         position: one.position,
@@ -104,6 +122,12 @@ pub(super) async fn status(app: web::Data<App>) -> Result<HttpResponse, ApiError
         projections: projections.collect(),
         custody: custody(&app).await,
         ipfs: ipfs(&app, head.count).await,
+        checkpoint: checkpoint.map(|newest| Checkpoint {
+            cid: newest.cid.to_string(),
+            number: newest.number,
+            size: newest.note.size(),
+        }),
+        watched: Watched { logs: services.witness.all().len(), alarms: services.witness.alarms() },
     }))
 }
 

@@ -4,6 +4,7 @@ mod bounds;
 mod chance;
 pub(super) mod kit;
 mod lifecycle;
+mod log;
 mod peers;
 mod refused;
 mod vectors;

@@ -3,6 +3,7 @@
 mod audit;
 mod books;
 mod deep;
+mod digest;
 mod envelopes;
 mod fold;
 mod json;
@@ -52,6 +53,12 @@ pub struct ReplayCommand {
     /// Only the records of this order, and its state after them: its reference, or the CID of one of its envelopes
     #[arg(long, value_name = "REFERENCE|CID")]
     order: Option<String>,
+    /// Print the root of the tree and the digests of the read models, as a checkpoint has them, instead of the records
+    #[arg(long, conflicts_with_all = ["from", "to", "order"])]
+    digest: bool,
+    /// How many records the digests are of; all, if not given
+    #[arg(long, value_name = "SIZE", requires = "digest")]
+    at: Option<u64>,
     /// Print one JSON object a line; the last is the summary
     #[arg(long)]
     json: bool,
@@ -78,6 +85,9 @@ pub struct VerifyCommand {
 pub fn run(home: &Home, command: LogCommand) -> anyhow::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     match command {
+        LogCommand::Replay(command) if command.digest => {
+            quietly(digest::print(&*open(home)?, command.at, command.json, &mut out), &mut out)
+        }
         LogCommand::Replay(command) => quietly(replay::replay(&*open(home)?, &command, &mut out), &mut out),
         LogCommand::Verify(command) => finish(verify::verify(home, &command, &mut out), &mut out),
         LogCommand::Reindex => {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use dta_events::log::Pace;
 use dta_ipfs::address::{check_listen, is_loopback, peer};
 use dta_ipfs::{Multiaddr, Protocol};
 use dta_protocol::Cid;
@@ -33,6 +34,8 @@ pub struct Config {
     pub refusals: Refusals,
     /// Disk space.
     pub storage: Storage,
+    /// Checkpoints of the event log.
+    pub checkpoints: Checkpoints,
     /// Log lines.
     pub log: Log,
 }
@@ -237,6 +240,16 @@ pub struct Storage {
     pub reserve_bytes: u64,
 }
 
+/// `[checkpoints]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Checkpoints {
+    /// New records after which one is made, 1 to 4,096.
+    pub records: u64,
+    /// Milliseconds after which one is made, if there are fewer; at most a minute, so that others need not wait for it.
+    pub after_ms: u64,
+}
+
 /// `[log]`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -306,6 +319,28 @@ impl Default for Refusals {
 impl Default for Storage {
     fn default() -> Self {
         Self { reserve_bytes: 64 << 20 }
+    }
+}
+
+impl Default for Checkpoints {
+    fn default() -> Self {
+        Self { records: 256, after_ms: 5_000 }
+    }
+}
+
+impl Checkpoints {
+    /// As the rules take it.
+    pub fn pace(&self) -> Pace {
+        Pace { records: self.records, after_ms: self.after_ms }
+    }
+
+    /// What is wrong with it, and with which key.
+    pub(super) fn trouble(&self) -> Option<String> {
+        if !(1..=4_096).contains(&self.records) {
+            return Some(format!("checkpoints.records: must be 1 to 4096, not {}", self.records));
+        }
+        (self.after_ms > 60_000)
+            .then(|| format!("checkpoints.after_ms: must be at most 60000, not {}", self.after_ms))
     }
 }
 

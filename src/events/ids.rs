@@ -29,6 +29,11 @@ pub fn node_aggregate() -> Aggregate {
     Aggregate { kind: AggregateKind::Node, id: [0; 32] }
 }
 
+/// The aggregate of an identity's log.
+pub fn log_aggregate(owner: &Cid) -> Aggregate {
+    Aggregate { kind: AggregateKind::Log, id: *owner.digest() }
+}
+
 /// A claim (a key that may be taken once in a log): a hash under a label of its own.
 pub fn claim(label: &str, parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();

@@ -8,6 +8,7 @@ pub mod codec;
 pub mod identity;
 pub mod ids;
 pub mod index;
+pub mod log;
 pub mod node;
 pub mod order;
 pub mod peer;

@@ -66,6 +66,8 @@ pub enum AggregateKind {
     Peer = 4,
     /// A seed in custody.
     Seed = 5,
+    /// A log: this node's own, by its checkpoints.
+    Log = 6,
 }
 
 /// The request that a record answers. Neither hash says what was asked without the request at hand.
@@ -162,7 +164,7 @@ pub fn hash_of(stored: &[u8]) -> [u8; 32] {
 
 /// A byte that names no kind of aggregate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("aggregate kind {0} is unknown (1 to 5)")]
+#[error("aggregate kind {0} is unknown (1 to 6)")]
 pub struct UnknownKind(pub u8);
 
 impl From<AggregateKind> for u8 {
@@ -181,6 +183,7 @@ impl TryFrom<u8> for AggregateKind {
             3 => Ok(Self::Order),
             4 => Ok(Self::Peer),
             5 => Ok(Self::Seed),
+            6 => Ok(Self::Log),
             other => Err(UnknownKind(other)),
         }
     }

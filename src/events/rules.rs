@@ -4,6 +4,7 @@
 use crate::identity;
 use crate::ids::{request_claim, secret_claim};
 use crate::index::Indexing;
+use crate::log;
 use crate::node;
 use crate::order::{self, Order};
 use crate::peer::{self, Peer};
@@ -40,7 +41,11 @@ impl Indexing for Rules {
             _ => None,
         });
         let identities = identity_events(record, events).map(|event| event.known().cid.to_bytes());
-        steps.chain(identities).collect()
+        let checkpoints = log_events(record, events).filter_map(|event| match event {
+            log::Event::Checkpointed(checkpointed) => Some(checkpointed.cid.to_bytes()),
+            _ => None,
+        });
+        steps.chain(identities).chain(checkpoints).collect()
     }
 
     fn understands(&self, record: &Record) -> Result<(), String> {
@@ -54,6 +59,7 @@ impl Indexing for Rules {
                 events.iter().find_map(|stored| node::Initialised::from_stored(stored).err())
             }
             AggregateKind::Peer => events.iter().find_map(|stored| peer::Event::from_stored(stored).err()),
+            AggregateKind::Log => events.iter().find_map(|stored| log::Event::from_stored(stored).err()),
             AggregateKind::Seed => events.first().map(StoredError::unknown),
         };
         unknown().map_or(Ok(()), |error| Err(error.to_string()))
@@ -118,6 +124,11 @@ pub fn replay_peer(records: &[Record]) -> Result<Peer, crate::stored::StoredErro
 fn order_events<'a>(record: &Record, events: &'a [Stored]) -> impl Iterator<Item = order::Event> + use<'a> {
     let mine = record.aggregate.kind == AggregateKind::Order;
     events.iter().filter(move |_| mine).filter_map(|stored| order::Event::from_stored(stored).ok())
+}
+
+fn log_events<'a>(record: &Record, events: &'a [Stored]) -> impl Iterator<Item = log::Event> + use<'a> {
+    let mine = record.aggregate.kind == AggregateKind::Log;
+    events.iter().filter(move |_| mine).filter_map(|stored| log::Event::from_stored(stored).ok())
 }
 
 fn identity_events<'a>(

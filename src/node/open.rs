@@ -10,6 +10,8 @@ use dta_events::record::{Effect, Record};
 use dta_protocol::Cid;
 use thiserror::Error;
 
+use crate::actors::checkpoints::Published;
+use crate::actors::checkpoints::published::{self, PublishedError};
 use crate::actors::keyring::Keyring;
 use crate::actors::log::{self, Damage, LogReader, OpenError, ReadError, RocksLog, StoredBlock};
 use crate::actors::seeds::{SeedError, SoftStore};
@@ -29,6 +31,10 @@ pub struct OpenNode {
     pub config: Config,
     /// The node's identity.
     pub identity: Cid,
+    /// The epoch of its log.
+    pub epoch: u64,
+    /// The newest checkpoint that it has published.
+    pub checkpoint: Option<Published>,
     /// Its log.
     pub log: Arc<RocksLog>,
     /// Its identities.
@@ -92,6 +98,18 @@ pub enum OpenNodeError {
          together"
     )]
     OtherSeed(Cid),
+    /// The log is not the one that the node has committed to before others.
+    #[error(
+        "{}: {source}; a node must not go on with another log than it has published: restore its newest copy",
+        .path.display()
+    )]
+    Checkpoint {
+        /// The file beside the log.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: PublishedError,
+    },
     /// Settings that name fewer copies of the seeds than there are.
     #[error(transparent)]
     Copies(#[from] CopiesError),
@@ -152,13 +170,15 @@ impl OpenNode {
             .map_err(|source| OpenNodeError::Log { path: home.log(), source })?
             .with_reserve(&home.log(), config.storage.reserve_bytes);
         let log = Arc::new(log);
-        let identity = whose(&*log)?;
-        check_seed(&*log, &seed, &identity)?;
+        let Initialised { identity, epoch, .. } = beginning(&*log)?;
+        let document = check_seed(&*log, &seed, &identity)?;
+        let checkpoint = published::check(&home.checkpoint(), &*log, &document)
+            .map_err(|source| OpenNodeError::Checkpoint { path: home.checkpoint(), source })?;
         let seeds = SoftStore::open(&home.root, &config.seed_copies(&home), &seed, &identity.to_bytes())
             .map_err(|source| OpenNodeError::Seeds { folder: home.seeds(), source })?;
         let libp2p = libp2p_key(&seed);
         let keyring = Keyring::new(seed, log.clone());
-        Ok(Self { lock, home, config, identity, log, keyring, seeds, libp2p })
+        Ok(Self { lock, home, config, identity, epoch, checkpoint, log, keyring, seeds, libp2p })
     }
 }
 
@@ -182,26 +202,32 @@ pub fn identity_of(home: &Home) -> Result<Cid, OpenNodeError> {
 /// # Errors
 /// `Beginning` if it says anything else.
 pub fn whose(log: &dyn LogReader) -> Result<Cid, OpenNodeError> {
+    beginning(log).map(|initialised| initialised.identity)
+}
+
+fn beginning(log: &dyn LogReader) -> Result<Initialised, OpenNodeError> {
     let beginning = |what: String| OpenNodeError::Beginning(what);
     let (_, bytes) =
         log.read(0, 1)?.into_iter().next().ok_or_else(|| beginning("there is none".to_owned()))?;
     let record = Record::decode(&bytes).map_err(|error| beginning(error.to_string()))?;
     match record.effect {
         Effect::Events(events) => match events.first() {
-            Some(stored) => Initialised::from_stored(stored)
-                .map(|initialised| initialised.identity)
-                .map_err(|error| beginning(error.to_string())),
+            Some(stored) => Initialised::from_stored(stored).map_err(|error| beginning(error.to_string())),
             None => Err(beginning("it is empty".to_owned())),
         },
         Effect::Refused { .. } => Err(beginning("it is a refusal".to_owned())),
     }
 }
 
-/// A seed that does not make the node's keys is another node's.
+/// A seed that does not make the node's keys is another node's. The node's document.
 ///
 /// # Errors
 /// `OtherSeed`, or the log cannot be read.
-pub fn check_seed(log: &dyn LogReader, seed: &Secret<32>, identity: &Cid) -> Result<(), OpenNodeError> {
+pub fn check_seed(
+    log: &dyn LogReader,
+    seed: &Secret<32>,
+    identity: &Cid,
+) -> Result<dta_protocol::Identity, OpenNodeError> {
     let block = match log.block(&identity.to_bytes())? {
         Some(StoredBlock::Published(block)) => block,
         _ => return Err(OpenNodeError::Beginning("its identity document is not there".to_owned())),
@@ -209,7 +235,7 @@ pub fn check_seed(log: &dyn LogReader, seed: &Secret<32>, identity: &Cid) -> Res
     let document = dta_protocol::Identity::decode(block.bytes())
         .map_err(|error| OpenNodeError::Beginning(error.to_string()))?;
     if IdentityKeys::from_seed(seed).public() == document.public() {
-        Ok(())
+        Ok(document)
     } else {
         Err(OpenNodeError::OtherSeed(*identity))
     }

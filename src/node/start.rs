@@ -1,5 +1,5 @@
-//! Starts an open node's threads and actors, and stops them: readiness, listener, what is under way, timers, mirror and
-//! IPFS node, projector, custody, writer, lock.
+//! Starts an open node's threads and actors, and stops them: readiness, listener, what is under way, timers, projector, a last
+//! checkpoint, mirror and IPFS node, custody, writer, lock.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use super::derived::{DerivedError, read_models, unknown_seeds};
 use super::open::OpenNode;
 use super::publishing::{Publishing, PublishingError};
+use crate::actors::checkpoints::{self, Checkpointer};
 use crate::actors::clock_watch::ClockWatch;
 use crate::actors::crypto_pool::CryptoPool;
 use crate::actors::identities::Identities;
@@ -31,6 +32,7 @@ use crate::actors::services::{IN_FLIGHT, Services};
 use crate::actors::timers;
 use crate::actors::unavailable::Unavailable;
 use crate::actors::verifier::Verifier;
+use crate::actors::witness::{self, Witness};
 use crate::api::{self, App, HttpSettings, Surface};
 use crate::config::Trust;
 use crate::crash_points::{CrashPoint, reached};
@@ -65,6 +67,9 @@ pub enum StartError {
     /// The log.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The checkpoints, or the notes of others' logs, cannot be read from the log.
+    #[error("checkpoints and notes: {0}")]
+    Checkpoints(Unavailable),
     /// The pins cannot be read from the log.
     #[error("pins: {0}")]
     Pins(Unavailable),
@@ -93,6 +98,7 @@ pub struct Running {
     stop_asked: bool,
     stopping: watch::Sender<bool>,
     arbiters: Vec<Arbiter>,
+    checkpointer: tokio::task::JoinHandle<Checkpointer>,
     services: Arc<Services>,
     network: Network,
     publishing: Option<Publishing>,
@@ -107,7 +113,8 @@ impl Running {
     /// # Errors
     /// See [`StartError`].
     pub fn start(node: OpenNode, listen: Option<SocketAddr>) -> Result<Self, StartError> {
-        let OpenNode { lock, home, config, identity, log, keyring, mut seeds, libp2p } = node;
+        let OpenNode { lock, home, config, identity, epoch, checkpoint, log, keyring, mut seeds, libp2p } =
+            node;
         if let Some(trouble) = seeds.status().trouble() {
             tracing::error!(trouble, "custody needs its operator");
         }
@@ -136,11 +143,14 @@ impl Running {
         let reader = log.clone();
         let publishing =
             Publishing::start(&config, &home, libp2p, reader, head.clone(), clock.clone(), &network)?;
-        let projector = Projector::start(log.clone(), views, head)?;
+        let projector = Projector::start(log.clone(), views, head.clone())?;
         let writer = LogWriter::start(log.clone(), QUEUE, BATCH_MAX, committed, stop_at_once)?;
 
+        let prover = PeerClient::new(clock.clone(), Box::new(OsEntropy)).map_err(StartError::Client)?;
         let client = PeerClient::new(clock.clone(), Box::new(OsEntropy)).map_err(StartError::Client)?;
         let (nudge, nudges) = mpsc::channel(NUDGES);
+        let watched = Witness::read(&*log, &identity).map_err(StartError::Checkpoints)?;
+        let (publish, newest) = watch::channel(checkpoint.map(Arc::new));
         let services = Arc::new(Services {
             node: identity,
             peers: Book::read(&*log, config.peers.trust == Trust::Open).map_err(StartError::Pins)?,
@@ -152,6 +162,8 @@ impl Running {
             verifier: Verifier::new(Box::new(OsEntropy)),
             seeds: SeedKeeper::start(Box::new(seeds), Box::new(OsEntropy), SEED_QUEUE)?,
             keyring: Arc::new(keyring),
+            checkpoint: newest,
+            witness: watched,
             clock_watch: Arc::new(ClockWatch::new(&*clock, config.clock.trusted_after_ms)),
             incoming: Incoming::new(&*clock),
             give_up_after_ms: config.peers.give_up_after_ms,
@@ -174,7 +186,18 @@ impl Running {
         let (stopping, stop) = watch::channel(false);
         let outbox = Arc::new(Outbox::new(services.clone(), desk.clone(), client));
         actix::spawn(outbox.clone().run(nudges, stop.clone()));
-        actix::spawn(timers::run(services.clone(), desk.clone(), outbox.clone(), stop));
+        actix::spawn(timers::run(services.clone(), desk.clone(), outbox.clone(), stop.clone()));
+        actix::spawn(witness::run(services.clone(), prover, stop.clone()));
+        let checkpointer = Checkpointer::new(checkpoints::Parts {
+            services: services.clone(),
+            projector: projector.handle(),
+            head,
+            pace: config.checkpoints.pace(),
+            epoch,
+            file: home.checkpoint(),
+            publish,
+        });
+        let checkpointer = actix::spawn(checkpointer.map_err(StartError::Checkpoints)?.run(stop));
 
         let app = web::Data::new(App {
             desk,
@@ -210,6 +233,7 @@ impl Running {
             stopping,
             arbiters,
             stop_asked: false,
+            checkpointer,
             services,
             network,
             publishing,
@@ -251,6 +275,7 @@ impl Running {
             stopping,
             arbiters,
             stop_asked,
+            checkpointer,
             services,
             network,
             publishing,
@@ -288,11 +313,15 @@ impl Running {
             let _ = arbiter.join();
         }
         reached(CrashPoint::StopDrained);
+        projector.stop();
+        // About all that is in the log, and before the mirror ends, which copies it.
+        if let Ok(checkpointer) = checkpointer.await {
+            checkpointer.finish().await;
+        }
         if let Some(publishing) = publishing {
             publishing.stop().await;
         }
         network.stop();
-        projector.stop();
         services.seeds.stop();
         reached(CrashPoint::StopClosed);
         writer.stop();

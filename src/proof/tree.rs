@@ -4,6 +4,8 @@
 //! place, a number that never changes as the tree grows; a leaf and the subtrees it completes stand one after the other.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use thiserror::Error;
 use tlog_tiles::HashReader;
@@ -100,6 +102,67 @@ pub fn prove_consistency<H: Hashes>(
     let reader = Reader::over(hashes);
     let proof = tlog_tiles::prove_tree(size, old, &reader);
     Ok(reader.told(proof)?.into_iter().map(|hash| hash.0).collect())
+}
+
+/// The right edge of a tree: the few stored hashes (at most 53) that the next leaves are hashed with, and that give the root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frontier {
+    size: u64,
+    hashes: BTreeMap<u64, Hash>,
+}
+
+impl Frontier {
+    /// Of the tree without leaves.
+    pub fn empty() -> Self {
+        Self { size: 0, hashes: BTreeMap::new() }
+    }
+
+    /// Of the tree over the first `size` leaves.
+    ///
+    /// # Errors
+    /// The reader's.
+    pub fn read<H: Hashes>(hashes: &H, size: u64) -> Result<Self, TreeError<H::Error>> {
+        let places = edge(size);
+        let reader = Reader::over(hashes);
+        let read = reader.read_hashes(&places);
+        let read = reader.told(read)?.into_iter().map(|hash| hash.0);
+        Ok(Self { size, hashes: places.into_iter().zip(read).collect() })
+    }
+
+    /// How many leaves the tree has.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Takes the next leaf, and says what is to be stored, each hash with its place.
+    pub fn push(&mut self, leaf: Hash) -> Vec<(u64, Hash)> {
+        // It has all that is asked for: what a tree of this size is continued with is its right edge.
+        let new = append(self, self.size, leaf).unwrap_or_default();
+        let placed: Vec<_> = (stored(self.size)..).zip(new).collect();
+        self.size = self.size.saturating_add(1);
+        self.hashes.extend(placed.iter().copied());
+        let edge = edge(self.size);
+        self.hashes.retain(|place, _| edge.contains(place));
+        placed
+    }
+
+    /// The root of the tree.
+    pub fn root(&self) -> Hash {
+        root(self, self.size).unwrap_or(EMPTY_ROOT)
+    }
+}
+
+impl Hashes for Frontier {
+    type Error = Infallible;
+
+    fn hashes(&self, places: &[u64]) -> Result<Vec<Hash>, Infallible> {
+        Ok(places.iter().filter_map(|place| self.hashes.get(place).copied()).collect())
+    }
+}
+
+/// The places of the greatest whole subtrees that make up a tree of this size.
+fn edge(size: u64) -> Vec<u64> {
+    if size == 0 { Vec::new() } else { tlog_tiles::sub_tree_index(0, size, Vec::new()) }
 }
 
 /// Whether `path` proves that a tree with this size and root has this leaf at `n`.

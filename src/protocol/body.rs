@@ -125,6 +125,12 @@ fn write_extension(extension: &Extension) -> Ipld {
     Ipld::Map(extension.iter().map(|(key, value)| (key.clone(), Ipld::String(value.clone()))).collect())
 }
 
+/// The notes in the plaintext of a step, whatever its kind; none if it is no such plaintext.
+pub fn seen_in(plaintext: &[u8]) -> Vec<String> {
+    let fields = strict::decode(plaintext).ok().and_then(|value| Fields::new("plaintext", value).ok());
+    fields.and_then(|mut fields| read_seen(&mut fields).ok()).unwrap_or_default()
+}
+
 fn read_seen(fields: &mut Fields) -> Result<Vec<String>, FieldError> {
     fields.list("seen", MAX_SEEN)?.into_iter().map(|note| as_text("seen", note, MAX_NOTE_BYTES)).collect()
 }

@@ -20,6 +20,8 @@ pub const MAX_BLOCK_BYTES: usize = 64 * 1024;
 const HEAD: &[u8; 14] = b"\xa2\x69signature\x59\x0d\x1d";
 /// The key `statement`.
 const MIDDLE: &[u8; 10] = b"\x69statement";
+/// Bad envelopes that are looked for in one batch.
+const BAD_MAX: usize = 8;
 const STATEMENT_AT: usize = HEAD.len() + SIGNATURE_BYTES + MIDDLE.len();
 /// Separates these signatures from all others made with the same keys.
 const SIGNING_PREFIX: &[u8] = b"milagro-dta/v1/statement\0";
@@ -115,7 +117,8 @@ impl Envelope {
     }
 
     /// Verifies many envelopes of one signer, several times faster than one by one; the answers are in their order.
-    /// If one fails, all are verified again alone, so that the others are not lost.
+    /// The first bad one is found by halving, and what follows it goes on as a batch; after some the rest is verified one by
+    /// one, so that a signer whose signatures are all bad costs not more than that.
     pub fn verify_batch(
         envelopes: Vec<Self>,
         signer: &Identity,
@@ -127,11 +130,36 @@ impl Envelope {
             .zip(&envelopes)
             .map(|(message, envelope)| (message.as_slice(), envelope.signature()))
             .collect();
-        let all_named = envelopes.iter().all(|envelope| envelope.statement.signer == Some(signer.cid()));
-        if all_named && signer.verifying().verify_batch(&items, entropy).is_ok() {
-            return envelopes.into_iter().map(|envelope| Ok(Verified(envelope))).collect();
+        let mut bad = vec![None; envelopes.len()];
+        // Only those that name the signer are worth its keys.
+        let mut worth = Vec::new();
+        for (n, envelope) in envelopes.iter().enumerate() {
+            match envelope.statement.signer == Some(signer.cid()) {
+                true => worth.push(n),
+                false => bad[n] = Some(EnvelopeError::OtherSigner),
+            }
         }
-        envelopes.into_iter().map(|envelope| envelope.verify(signer)).collect()
+        let mut alone = |n: usize| {
+            let (message, signature) = items[n];
+            bad[n] = signer.verifying().verify(message, signature).err().map(EnvelopeError::from);
+        };
+        let mut rest = worth.as_slice();
+        for _ in 0..BAD_MAX {
+            let batch: Vec<_> = rest.iter().map(|n| items[*n]).collect();
+            rest = match signer.verifying().verify_batch(&batch, entropy) {
+                Ok(()) => &[],
+                Err(first) => {
+                    rest.get(first).copied().into_iter().for_each(&mut alone);
+                    rest.get(first.saturating_add(1)..).unwrap_or_default()
+                }
+            };
+        }
+        rest.iter().copied().for_each(alone);
+        envelopes
+            .into_iter()
+            .zip(bad)
+            .map(|(envelope, bad)| bad.map_or(Ok(Verified(envelope)), Err))
+            .collect()
     }
 
     /// As [`Envelope::verify`], where the caller answers for the keys being the signer's.

@@ -8,6 +8,7 @@ mod replay;
 mod story;
 mod verify;
 
+use base64::Engine as _;
 use kit::Home;
 
 fn deep(home: &Home) -> String {
@@ -21,6 +22,8 @@ fn has(text: &str, line: &str) {
 #[test]
 fn a_real_nodes_log_is_told_and_verified_while_it_serves() {
     let home = Home::initialised();
+    // No checkpoint while it is looked at; one at the stop.
+    home.settings("[checkpoints]\nrecords = 4096\nafter_ms = 60000\n");
     let node = home.start();
     let carol = node.identity("carol");
     let (whole, commitment) = node.place(&carol);
@@ -56,5 +59,26 @@ fn a_real_nodes_log_is_told_and_verified_while_it_serves() {
     assert!(refused.contains("is in use by process "), "{refused}");
     node.stop();
     has(&home.must(&["log", "reindex"]), "the log is whole");
-    assert_eq!(home.must(&["log", "replay"]), told, "an index changes no record");
+    let last = home.must(&["log", "replay"]);
+    let last: Vec<_> = last.lines().collect();
+    assert_eq!(last[..10], lines[..10], "an index changes no record");
+    assert!(
+        last[10].starts_with("10  20")
+            && last[10].contains("Z  timer  log  log/checkpoint  log/checkpointed 0 ")
+    );
+    assert!(last[10].ends_with(", of 10 records"), "{}", last[10]);
+    let digest = home.must(&["log", "replay", "--digest", "--at", "10"]);
+    let root = digest.lines().find_map(|line| line.strip_prefix("root ")).unwrap().trim();
+    let root = base64::engine::general_purpose::STANDARD.encode(hex::decode(root).unwrap());
+    let file = std::fs::read_to_string(home.path().join("checkpoint.json")).unwrap();
+    let file: serde_json::Value = serde_json::from_str(&file).unwrap();
+    let note: Vec<_> = file["note"].as_str().unwrap().lines().collect();
+    assert_eq!((note[1], note[2]), ("10", root.as_str()), "what was published is what the records say");
+    let json: serde_json::Value =
+        serde_json::from_str(&home.must(&["log", "replay", "--digest", "--at", "10", "--json"])).unwrap();
+    assert_eq!(json["digests"].as_object().unwrap().len(), 4);
+    assert!(
+        home.must_fail(&["log", "replay", "--digest", "--at", "12"])
+            .contains("--at 12: the log has 11 records")
+    );
 }

@@ -4,10 +4,12 @@ use std::ops::ControlFlow;
 
 use dta_events::index::Indexing;
 use dta_events::record::{NO_PREVIOUS, Record, hash_of};
+use dta_proof::tree::Frontier;
 
 use super::keys;
 use super::port::{Damage, Head, ReadError};
 use super::store::{Store, Table};
+use super::tree::{Growth, leaf};
 
 /// Checks records in order, one at a time.
 pub(super) struct Chain {
@@ -62,12 +64,13 @@ impl Chain {
     }
 }
 
-/// Checks the last `records_max` records and that they are indexed; the ones before them are left to `verify`.
+/// Checks the last `records_max` records, that they are indexed, and that the tree has their leaves; the ones before them are
+/// left to `verify`.
 pub(super) fn check_tail<S: Store>(
     store: &S,
     indexing: &dyn Indexing,
     records_max: u64,
-) -> Result<Head, ReadError> {
+) -> Result<(Head, Frontier), ReadError> {
     let head = keys::head_from(store.get(Table::Meta, keys::HEAD)?)?;
     let first = head.count.saturating_sub(records_max);
     let mut chain = match first.checked_sub(1) {
@@ -80,13 +83,15 @@ pub(super) fn check_tail<S: Store>(
             }
         },
     };
+    let mut growth = Growth::from(store, first)?;
     store.scan(Table::Records, &first.to_be_bytes(), &mut |key, stored| {
         let record = chain.accept(key, stored)?;
         is_indexed(store, indexing, &record)?;
+        growth.follow(leaf(&record, chain.head.hash, &indexing.envelopes(&record)))?;
         Ok(ControlFlow::Continue(()))
     })?;
     chain.finish(&head)?;
-    Ok(head)
+    Ok((head, growth.finish()?))
 }
 
 /// Checks that a record's index entries are there, and returns how many of them are the record's alone to count: an

@@ -2,6 +2,7 @@
 
 use dta_events::index::Indexing;
 use dta_events::record::{Aggregate, Record, hash_of};
+use dta_proof::tree::Frontier;
 
 use super::keys;
 use super::open::{Entropy, Log, Pen, Writing};
@@ -10,6 +11,7 @@ use super::port::{
     ReadError, StoredBlock, Uncertain,
 };
 use super::store::{Change, EngineError, Overlay, Store, Table};
+use super::tree::leaf;
 use crate::crash_points::{CrashPoint, reached};
 
 impl<S: Store> EventLog for Log<S, Writing> {
@@ -44,14 +46,14 @@ impl<S: Store> Log<S, Writing> {
         pen: &mut Pen,
         batch: Vec<Append>,
     ) -> Result<Vec<Result<Appended, NotWritten>>, ReadError> {
-        let mut draft = Draft::after(pen.head, &self.store, &*self.indexing);
+        let mut draft = Draft::after(pen.head, pen.frontier.clone(), &self.store, &*self.indexing);
         let results = batch.into_iter().map(|append| draft.add(append, &mut pen.entropy));
         let results = results.collect::<Result<_, _>>()?;
-        let (head, changes) = draft.finish();
+        let (head, frontier, changes) = draft.finish();
         if head != pen.head {
             reached(CrashPoint::LogBeforeWrite);
             self.store.write(changes)?;
-            pen.head = head;
+            (pen.head, pen.frontier) = (head, frontier);
         }
         Ok(results)
     }
@@ -62,6 +64,7 @@ struct Draft<'a, S> {
     overlay: Overlay<'a, S>,
     indexing: &'a dyn Indexing,
     head: Head,
+    frontier: Frontier,
 }
 
 /// Why an append is not added: it is refused, or the whole commit has failed.
@@ -89,8 +92,8 @@ impl From<Damage> for Stop {
 }
 
 impl<'a, S: Store> Draft<'a, S> {
-    fn after(head: Head, store: &'a S, indexing: &'a dyn Indexing) -> Self {
-        Self { overlay: Overlay::over(store), indexing, head }
+    fn after(head: Head, frontier: Frontier, store: &'a S, indexing: &'a dyn Indexing) -> Self {
+        Self { overlay: Overlay::over(store), indexing, head, frontier }
     }
 
     /// Adds an append, or nothing of it if it is refused.
@@ -113,10 +116,10 @@ impl<'a, S: Store> Draft<'a, S> {
         }
     }
 
-    fn finish(mut self) -> (Head, Vec<Change>) {
+    fn finish(mut self) -> (Head, Frontier, Vec<Change>) {
         self.overlay.put(Table::Meta, keys::HEAD, keys::head_value(&self.head));
         self.overlay.keep();
-        (self.head, self.overlay.into_changes())
+        (self.head, self.frontier, self.overlay.into_changes())
     }
 
     fn try_add(&mut self, append: Append, entropy: &mut Entropy) -> Result<Appended, Stop> {
@@ -149,11 +152,16 @@ impl<'a, S: Store> Draft<'a, S> {
         }
         self.change_blocks(record.sequence, append.blocks, &append.publish, &append.drop_held)?;
         self.set_timer(&record.aggregate, append.due_ms)?;
-        for (table, key, value) in keys::index_entries(&record, &claims, &self.indexing.envelopes(&record)) {
+        let envelopes = self.indexing.envelopes(&record);
+        for (table, key, value) in keys::index_entries(&record, &claims, &envelopes) {
             self.overlay.put(table, key, value);
         }
         let stored = record.encode().map_err(|_| NotWritten::TooLarge)?;
         let hash = hash_of(&stored);
+        // From here on nothing is refused: the frontier, unlike the overlay, is not taken back.
+        for (place, node) in self.frontier.push(leaf(&record, hash, &envelopes).hash()) {
+            self.overlay.put(Table::Hashes, place.to_be_bytes(), node);
+        }
         self.overlay.put(Table::Records, record.sequence.to_be_bytes(), stored);
         Ok(Appended { sequence: record.sequence, version: record.version, hash })
     }

@@ -6,7 +6,9 @@ use super::port::{BlockClass, CidBytes, Damage, Head, HeldBlock, PublishedAt, Pu
 use super::store::Table;
 
 /// The layout that this file describes; a store with a greater one is refused.
-pub(super) const LAYOUT: u16 = 1;
+pub(super) const LAYOUT: u16 = 2;
+/// The one without the Merkle tree, which `dta log reindex` adds.
+pub(super) const LAYOUT_WITHOUT_TREE: u16 = 1;
 
 /// Keys of [`Table::Meta`].
 pub(super) const HEAD: &[u8] = b"head";

@@ -22,6 +22,7 @@ pub mod reindex;
 pub mod rocks;
 pub mod space;
 pub mod store;
+mod tree;
 pub mod verify;
 pub mod writer;
 
@@ -31,6 +32,7 @@ pub use port::{
     PublishedAt, PublishedBlock, ReadError, StoredBlock, Uncertain,
 };
 pub use rocks::{RocksLog, RocksReader};
+pub use tree::Tree;
 pub use writer::{LogHandle, LogWriter};
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dta_events::index::Indexing;
 use dta_events::record::NO_PREVIOUS;
+use dta_proof::tree::Frontier;
 
 use super::acknowledged;
 use super::chain::check_tail;
@@ -37,6 +38,8 @@ pub struct Writing {
 /// What one commit hands to the next.
 pub(super) struct Pen {
     pub(super) head: Head,
+    /// Of the tree over the records up to the head.
+    pub(super) frontier: Frontier,
     pub(super) entropy: Entropy,
     pub(super) space: SpaceReserve,
     /// A write was uncertain: nothing is written any more.
@@ -59,6 +62,9 @@ pub enum OpenError {
         /// The layout it names.
         found: u16,
     },
+    /// An older program made it, without what this one needs.
+    #[error("the log was made before it had a proof: run `dta log reindex`, which adds it")]
+    Older,
     /// Its indexes are half rebuilt.
     #[error("rebuilding the log's indexes was interrupted: run `dta log reindex`")]
     Interrupted,
@@ -92,7 +98,7 @@ impl<S: Store> Log<S, Writing> {
             Change::Put(Table::Meta, keys::LAYOUT_KEY.into(), keys::LAYOUT.to_be_bytes().into()),
             Change::Put(Table::Meta, keys::HEAD.into(), keys::head_value(&head)),
         ])?;
-        Ok(Self { store, indexing, writing: Writing::from(head, entropy, space) })
+        Ok(Self { store, indexing, writing: Writing::from(head, Frontier::empty(), entropy, space) })
     }
 
     /// Goes on with the log in a store, which must have all that was `acknowledged`.
@@ -103,8 +109,8 @@ impl<S: Store> Log<S, Writing> {
         space: SpaceReserve,
         acknowledged: Option<Head>,
     ) -> Result<Self, OpenError> {
-        let head = check(&store, &*indexing, acknowledged)?;
-        Ok(Self { store, indexing, writing: Writing::from(head, entropy, space) })
+        let (head, frontier) = check(&store, &*indexing, acknowledged)?;
+        Ok(Self { store, indexing, writing: Writing::from(head, frontier, entropy, space) })
     }
 
     /// The same log with another reserve.
@@ -127,8 +133,8 @@ impl<S: Store> Log<S, ReadOnly> {
 }
 
 impl Writing {
-    fn from(head: Head, entropy: Entropy, space: SpaceReserve) -> Self {
-        Self { pen: Mutex::new(Pen { head, entropy, space, failed: false }) }
+    fn from(head: Head, frontier: Frontier, entropy: Entropy, space: SpaceReserve) -> Self {
+        Self { pen: Mutex::new(Pen { head, frontier, entropy, space, failed: false }) }
     }
 }
 
@@ -136,22 +142,24 @@ fn check<S: Store>(
     store: &S,
     indexing: &dyn Indexing,
     acknowledged: Option<Head>,
-) -> Result<Head, OpenError> {
-    check_layout(store)?;
+) -> Result<(Head, Frontier), OpenError> {
+    if layout(store)? != keys::LAYOUT {
+        return Err(OpenError::Older);
+    }
     if store.get(Table::Meta, keys::REINDEXING)?.is_some() {
         return Err(OpenError::Interrupted);
     }
-    let head = check_tail(store, indexing, TAIL_RECORDS)?;
+    let (head, frontier) = check_tail(store, indexing, TAIL_RECORDS)?;
     acknowledged::check(store, &head, acknowledged)?;
-    Ok(head)
+    Ok((head, frontier))
 }
 
-/// Whether this program knows what is in the store.
-pub(super) fn check_layout<S: Store>(store: &S) -> Result<(), OpenError> {
+/// Which of the layouts that this program knows is in the store.
+pub(super) fn layout<S: Store>(store: &S) -> Result<u16, OpenError> {
     let layout = store.get(Table::Meta, keys::LAYOUT_KEY)?;
     match layout.as_deref().map(<[u8; 2]>::try_from) {
         Some(Ok(layout)) => match u16::from_be_bytes(layout) {
-            keys::LAYOUT => Ok(()),
+            known @ (keys::LAYOUT | keys::LAYOUT_WITHOUT_TREE) => Ok(known),
             found => Err(OpenError::Newer { found }),
         },
         _ => Err(keys::damage(Table::Meta, "the layout is missing or cut short").into()),

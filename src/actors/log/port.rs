@@ -20,6 +20,13 @@ pub trait LogReader: Send + Sync {
     /// The whole history of an aggregate, in version order from 1, refusals included; empty if it has none.
     fn load(&self, aggregate: &Aggregate) -> Result<Vec<Record>, ReadError>;
 
+    /// The newest record of an aggregate; none if it has none.
+    fn newest(&self, aggregate: &Aggregate) -> Result<Option<Record>, ReadError>;
+
+    /// The hashes at these places of the Merkle tree over the records (`dta_proof::tree`), in their order. It is an error to
+    /// ask for one that a tree of [`Head::count`] leaves does not have.
+    fn hashes(&self, places: &[u64]) -> Result<Vec<dta_proof::Hash>, ReadError>;
+
     /// Every aggregate of a kind that has a history, in the order of their ids. Reads one index entry a record: for
     /// kinds of which there are few.
     fn aggregates(&self, kind: AggregateKind) -> Result<Vec<Aggregate>, ReadError>;
@@ -29,6 +36,9 @@ pub trait LogReader: Send + Sync {
 
     /// The aggregate that this envelope belongs to.
     fn envelope(&self, cid: &CidBytes) -> Result<Option<Aggregate>, ReadError>;
+
+    /// The sequence of the record that brought this envelope; of the later one, if two did.
+    fn brought_by(&self, cid: &CidBytes) -> Result<Option<u64>, ReadError>;
 
     /// At most `limit` aggregates whose timer is at or before `until_ms` (milliseconds since 1970), earliest first.
     fn due(&self, until_ms: u64, limit: usize) -> Result<Vec<(u64, Aggregate)>, ReadError>;

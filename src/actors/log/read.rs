@@ -3,11 +3,37 @@
 use std::ops::ControlFlow::{Break, Continue};
 
 use dta_events::record::{Aggregate, AggregateKind, Record};
+use dta_proof::Hash;
 
 use super::keys;
 use super::open::Log;
 use super::port::{CidBytes, Damage, Head, LogReader, PublishedAt, PublishedBlock, ReadError, StoredBlock};
 use super::store::{Store, Table};
+use super::tree;
+
+impl<S: Store, W> Log<S, W> {
+    /// Whose history an envelope came into last, and with which record.
+    fn place(&self, cid: &CidBytes) -> Result<Option<(Aggregate, u64)>, ReadError> {
+        let place = self.store.get(Table::Envelopes, cid)?;
+        Ok(place.map(|place| keys::split_aggregate(Table::Envelopes, &place)).transpose()?)
+    }
+
+    /// The record that an entry of the index of aggregates leads to.
+    fn indexed(&self, aggregate: &Aggregate, version: u64, sequence: u64) -> Result<Record, ReadError> {
+        let damage = |reason: String| Damage::Record { sequence, reason };
+        let stored = self.store.get(Table::Records, &sequence.to_be_bytes())?;
+        let stored = stored.ok_or_else(|| damage("the record is missing, its index entry is not".into()))?;
+        let record = Record::decode(&stored).map_err(|error| damage(error.to_string()))?;
+        if (record.sequence, record.aggregate, record.version) != (sequence, *aggregate, version) {
+            return Err(other_record(sequence).into());
+        }
+        Ok(record)
+    }
+}
+
+fn other_record(sequence: u64) -> Damage {
+    Damage::Record { sequence, reason: "the record is not what its index entry says".into() }
+}
 
 impl<S: Store, W: Send + Sync> LogReader for Log<S, W> {
     fn head(&self) -> Result<Head, ReadError> {
@@ -38,19 +64,28 @@ impl<S: Store, W: Send + Sync> LogReader for Log<S, W> {
                 return Ok(Break(()));
             }
             let sequence = keys::integer(Table::Aggregates, sequence)?;
-            let damage = |reason: String| Damage::Record { sequence, reason };
-            let stored = self.store.get(Table::Records, &sequence.to_be_bytes())?;
-            let stored =
-                stored.ok_or_else(|| damage("the record is missing, its index entry is not".into()))?;
-            let record = Record::decode(&stored).map_err(|error| damage(error.to_string()))?;
-            let place = (record.sequence, record.aggregate, record.version);
-            if place != (sequence, *aggregate, version) || version != records.len() as u64 + 1 {
-                return Err(damage("the record is not what its index entry says".into()).into());
+            if version != records.len() as u64 + 1 {
+                return Err(other_record(sequence).into());
             }
-            records.push(record);
+            records.push(self.indexed(aggregate, version, sequence)?);
             Ok(Continue(()))
         })?;
         Ok(records)
+    }
+
+    fn newest(&self, aggregate: &Aggregate) -> Result<Option<Record>, ReadError> {
+        let last = self.store.last(Table::Aggregates, &keys::aggregate_and(aggregate, u64::MAX))?;
+        let Some((key, sequence)) = last else { return Ok(None) };
+        let (found, version) = keys::split_aggregate(Table::Aggregates, &key)?;
+        if found != *aggregate {
+            return Ok(None);
+        }
+        let sequence = keys::integer(Table::Aggregates, &sequence)?;
+        Ok(Some(self.indexed(aggregate, version, sequence)?))
+    }
+
+    fn hashes(&self, places: &[u64]) -> Result<Vec<Hash>, ReadError> {
+        tree::read(&self.store, places)
     }
 
     fn aggregates(&self, kind: AggregateKind) -> Result<Vec<Aggregate>, ReadError> {
@@ -75,9 +110,11 @@ impl<S: Store, W: Send + Sync> LogReader for Log<S, W> {
     }
 
     fn envelope(&self, cid: &CidBytes) -> Result<Option<Aggregate>, ReadError> {
-        let place = self.store.get(Table::Envelopes, cid)?;
-        let place = place.map(|place| keys::split_aggregate(Table::Envelopes, &place)).transpose()?;
-        Ok(place.map(|(aggregate, _)| aggregate))
+        Ok(self.place(cid)?.map(|(aggregate, _)| aggregate))
+    }
+
+    fn brought_by(&self, cid: &CidBytes) -> Result<Option<u64>, ReadError> {
+        Ok(self.place(cid)?.map(|(_, sequence)| sequence))
     }
 
     fn due(&self, until_ms: u64, limit: usize) -> Result<Vec<(u64, Aggregate)>, ReadError> {

@@ -1,15 +1,17 @@
-//! Builds the indexes again from the records, as if each had just been appended.
+//! Builds the indexes and the Merkle tree again from the records, as if each had just been appended.
 
 use std::ops::ControlFlow::Continue;
 use std::sync::Arc;
 
 use dta_events::index::Indexing;
+use dta_proof::tree::Frontier;
 
 use super::chain::Chain;
 use super::keys;
-use super::open::{Log, OpenError, ReadOnly, check_layout};
+use super::open::{Log, OpenError, ReadOnly, layout};
 use super::port::{Damage, ReadError};
 use super::store::{Change, Store, Table};
+use super::tree::leaf;
 use super::verify::each_history;
 use crate::crash_points::{CrashPoint, reached};
 
@@ -29,7 +31,7 @@ pub fn reindex<S: Store>(
     indexing: Arc<dyn Indexing>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), OpenError> {
-    check_layout(&store)?;
+    layout(&store)?;
     let head = keys::head_from(store.get(Table::Meta, keys::HEAD)?)?;
     let total = head.count.saturating_mul(3);
     let mut chain = Chain::start();
@@ -51,18 +53,25 @@ pub fn reindex<S: Store>(
     index_records(&log, &mut |done| progress(head.count + done, total))?;
     index_timers(&log, &mut |done| progress(2 * head.count + done, total))?;
     reached(CrashPoint::ReindexFilled);
-    log.store.write(vec![Change::Delete(Table::Meta, keys::REINDEXING.into())])?;
+    log.store.write(vec![
+        Change::Put(Table::Meta, keys::LAYOUT_KEY.into(), keys::LAYOUT.to_be_bytes().into()),
+        Change::Delete(Table::Meta, keys::REINDEXING.into()),
+    ])?;
     Ok(())
 }
 
 fn index_records<S: Store>(log: &Log<S, ReadOnly>, progress: &mut dyn FnMut(u64)) -> Result<(), ReadError> {
     let mut changes = Changes { store: &log.store, pending: Vec::new() };
     let mut chain = Chain::start();
+    let mut frontier = Frontier::empty();
     log.store.scan(Table::Records, &[], &mut |key, stored| {
         let record = chain.accept(key, stored)?;
-        let claims = log.indexing.claims(&record);
-        for (table, key, value) in keys::index_entries(&record, &claims, &log.indexing.envelopes(&record)) {
+        let (claims, envelopes) = (log.indexing.claims(&record), log.indexing.envelopes(&record));
+        for (table, key, value) in keys::index_entries(&record, &claims, &envelopes) {
             changes.put(table, key, value)?;
+        }
+        for (place, node) in frontier.push(leaf(&record, chain.head.hash, &envelopes).hash()) {
+            changes.put(Table::Hashes, place.to_be_bytes().into(), node.into())?;
         }
         progress(record.sequence + 1);
         Ok(Continue(()))

@@ -100,7 +100,9 @@ impl RocksStore {
         if is_empty(path) {
             return Err(OpenError::Absent(path.display().to_string()));
         }
-        let options = options(OPEN_FILES);
+        let mut options = options(OPEN_FILES);
+        // A log of the layout without a tree lacks its family, which `reindex` fills.
+        options.create_missing_column_families(true);
         let db = DB::open_cf_descriptors(&options, path, tables());
         Ok(Self::over(db, options, Some(path))?)
     }

@@ -23,13 +23,15 @@ pub enum Table {
     Blocks,
     /// sequence ‖ n → CID of a published block.
     Published,
+    /// place in the Merkle tree → hash.
+    Hashes,
     /// What the log notes of itself.
     Meta,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Records,
         Self::Aggregates,
         Self::Envelopes,
@@ -37,11 +39,13 @@ impl Table {
         Self::Timers,
         Self::Blocks,
         Self::Published,
+        Self::Hashes,
         Self::Meta,
     ];
 
     /// Those that follow from the records.
-    pub const INDEXES: [Self; 4] = [Self::Aggregates, Self::Envelopes, Self::Claims, Self::Timers];
+    pub const INDEXES: [Self; 5] =
+        [Self::Aggregates, Self::Envelopes, Self::Claims, Self::Timers, Self::Hashes];
 
     /// Its name in the store; frozen.
     pub fn name(self) -> &'static str {
@@ -53,6 +57,7 @@ impl Table {
             Self::Timers => "timers",
             Self::Blocks => "blocks",
             Self::Published => "published",
+            Self::Hashes => "hashes",
             Self::Meta => "meta",
         }
     }

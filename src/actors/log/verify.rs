@@ -3,18 +3,22 @@
 use std::ops::ControlFlow::Continue;
 
 use dta_events::record::{Aggregate, Record};
+use dta_proof::Hash;
 
 use super::chain::{Chain, Counts, is_indexed};
 use super::keys;
 use super::open::Log;
 use super::port::{BlockClass, Head, LogReader, PublishedAt, ReadError, StoredBlock};
 use super::store::{Store, Table};
+use super::tree::{Growth, leaf};
 
 /// What was found whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Report {
     /// The end of the log.
     pub head: Head,
+    /// The root of the Merkle tree over it.
+    pub root: Hash,
     /// Histories.
     pub aggregates: u64,
     /// Claims taken.
@@ -42,23 +46,25 @@ pub fn verify<S: Store, W: Send + Sync>(
 ) -> Result<Report, ReadError> {
     let head = log.head()?;
     let total = head.count.saturating_mul(2);
-    let counts = check_records(log, &head, &mut |done| progress(done, total))?;
+    let (counts, root) = check_records(log, &head, &mut |done| progress(done, total))?;
     let (aggregates, timers) = check_aggregates(log, &mut |done| progress(head.count + done, total))?;
     let (blocks, published) = check_blocks(log, &head)?;
     let Counts { claims, envelopes, .. } = counts;
-    Ok(Report { head, aggregates, claims, envelopes, timers, blocks, published })
+    Ok(Report { head, root, aggregates, claims, envelopes, timers, blocks, published })
 }
 
-/// Checks the chain, and that the indexes hold what the records say and no more.
+/// Checks the chain, and that indexes and tree hold what the records say and no more.
 fn check_records<S: Store, W>(
     log: &Log<S, W>,
     head: &Head,
     progress: &mut dyn FnMut(u64),
-) -> Result<Counts, ReadError> {
+) -> Result<(Counts, Hash), ReadError> {
     let mut chain = Chain::start();
     let mut counts = Counts::default();
+    let mut growth = Growth::from(&log.store, 0)?;
     log.store.scan(Table::Records, &[], &mut |key, stored| {
         let record = chain.accept(key, stored)?;
+        growth.follow(leaf(&record, chain.head.hash, &log.indexing.envelopes(&record)))?;
         let own = is_indexed(&log.store, &*log.indexing, &record)?;
         counts.records += own.records;
         counts.claims += own.claims;
@@ -67,11 +73,13 @@ fn check_records<S: Store, W>(
         Ok(Continue(()))
     })?;
     chain.finish(head)?;
+    let root = growth.finish()?.root();
     // Every entry a record calls for is there, and no two records call for the same one: equal numbers, equal sets.
     let expected = [
         (Table::Aggregates, counts.records),
         (Table::Claims, counts.claims),
         (Table::Envelopes, counts.envelopes),
+        (Table::Hashes, dta_proof::tree::stored(head.count)),
     ];
     for (table, expected) in expected {
         let found = count(&log.store, table)?;
@@ -80,7 +88,7 @@ fn check_records<S: Store, W>(
             return Err(keys::differs(table, reason).into());
         }
     }
-    Ok(counts)
+    Ok((counts, root))
 }
 
 /// Checks each history, and that its timer is what it says.

@@ -63,6 +63,8 @@ impl Course<'_> {
         self.from = Some(arrival.from.cid());
         let mut order = self.order()?.clone();
         let mut steps = Vec::new();
+        // Signed notes, and whether each is of the log that holds a step.
+        let mut notes = Vec::new();
         let mut unbelieved = None;
         match believer.disclose().await {
             Ok(named) => self.named = named,
@@ -76,7 +78,7 @@ impl Course<'_> {
             if unbelieved.is_some() {
                 break;
             }
-            let Believed { step, blocks } = match believer.believe(&order, envelope).await {
+            let Believed { step, blocks, note, seen } = match believer.believe(&order, envelope).await {
                 Ok(believed) => believed,
                 Err(error) => {
                     unbelieved = Some(error);
@@ -84,6 +86,8 @@ impl Course<'_> {
                 }
             };
             steps.push(step);
+            notes.extend(note.map(|note| (note, true)));
+            notes.extend(seen.into_iter().map(|note| (note, false)));
             self.incoming.insert(cid, blocks);
             // The next one is read as by the order that this one leaves; whether it may is decided below, for all.
             let mut facts = self.gather(&Command::Accept(steps.clone())).await?;
@@ -123,6 +127,12 @@ impl Course<'_> {
                     let rejection = Rejection::IdentityRefused { cid, why };
                     return self.refuse(&command, facts.now_ms, rejection, Cause::Asked).await;
                 }
+            }
+        }
+        // Before the steps: what was taken was taken with its notes. One that a signer handed on of others is its affair.
+        for (note, own) in notes {
+            if services.see_note(&note).await?.is_err() && own {
+                return self.refuse(&command, facts.now_ms, Rejection::NoteInvalid, Cause::Asked).await;
             }
         }
         self.run(&command, Private::default(), Cause::Asked).await

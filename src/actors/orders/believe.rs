@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use dta_crypto::{ContentKey, SecretBytes};
 use dta_events::order::{Order, Parties, Party, ReceivedStep, Rejection, Step, StepFacts, Terms, rule};
+use dta_proof::Origin;
 use dta_protocol::body::{self, Plaintext};
 use dta_protocol::sealed::{self, SealRequest};
-use dta_protocol::{Cid, Descriptor, Envelope, Identity, Kind, Role, Statement};
+use dta_protocol::{Body, Cid, Descriptor, Envelope, Identity, Kind, Role, Statement};
 
 use super::arrival::Arrival;
 use super::error::OrderError;
@@ -34,6 +35,10 @@ pub(super) struct Believer<'a> {
 pub(super) struct Believed {
     pub(super) step: ReceivedStep,
     pub(super) blocks: Vec<Block>,
+    /// The signed note of the log that holds it.
+    pub(super) note: Option<String>,
+    /// Notes of others' logs that its signer had seen.
+    pub(super) seen: Vec<String>,
 }
 
 /// What a plaintext says, as far as the rules need it.
@@ -114,7 +119,17 @@ impl<'a> Believer<'a> {
         if kind == Kind::RedemptionRequested && self.disclosed.is_empty() {
             self.check_keys(order, &plaintext).await?;
         }
+        let seen = contain(|| body::seen_in(plaintext.expose())).unwrap_or_default();
         drop(plaintext);
+        let note = match &statement.body {
+            Body::Order { note } => note.clone(),
+            _ => None,
+        };
+        let log = self.needed(signer_role, signer).await?.document.node();
+        let its_own = |note: &String| contain(|| Origin::claimed(note).map(|origin| origin.identity));
+        if note.as_ref().is_some_and(|note| !matches!(its_own(note), Ok(Ok(owner)) if owner == log)) {
+            return Err(Rejection::NoteInvalid.into());
+        }
         // Who is to receive the secret reads nothing of the order yet, and is learned with it all the same.
         if let StepFacts::Placed { parties: Parties { beneficiary: Some(named), .. }, .. } = &said.facts {
             self.person(named).await?;
@@ -137,7 +152,7 @@ impl<'a> Believer<'a> {
             reserved_policy_is_empty: said.reserved_policy_is_empty,
             proof: said.proof,
         };
-        Ok(Believed { step, blocks })
+        Ok(Believed { step, blocks, note, seen })
     }
 
     /// The keys that a redemption discloses must open the order's first two bodies, else its beneficiary could not read the

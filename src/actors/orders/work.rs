@@ -56,6 +56,8 @@ pub(super) async fn perform(
     key: Option<Arc<OrderKey>>,
 ) -> Result<Product, OrderError> {
     let mut key = key;
+    let others: Vec<Cid> = draft.readers.iter().filter(|reader| **reader != draft.signer).copied().collect();
+    let seen = services.notes_of(&others).await?;
     let (mut commitment, mut secret, mut held, mut added) = (None, None, None, None);
     let mut bodies = Vec::new();
     let Private { extension, data } = private;
@@ -76,7 +78,7 @@ pub(super) async fn perform(
                 approvals_required: 0,
             },
             extension,
-            seen: Vec::new(),
+            seen,
         })?,
         Content::Committed { placed } => {
             let made = services.seeds.create(placed.to_bytes()).await.map_err(Unavailable::Custody)?;
@@ -87,7 +89,7 @@ pub(super) async fn perform(
                 commitment: made.commitment(),
                 proof,
                 extension: Extension::new(),
-                seen: Vec::new(),
+                seen,
             })?
         }
         Content::RedemptionRequested { beneficiary, .. } => {
@@ -102,12 +104,7 @@ pub(super) async fn perform(
                 let (cid, key) = reopen::content_key(services, order, kind, Party::Principal).await?;
                 keys.insert(cid, key);
             }
-            encode(&body::RedemptionRequested {
-                beneficiary: *beneficiary,
-                keys,
-                extension,
-                seen: Vec::new(),
-            })?
+            encode(&body::RedemptionRequested { beneficiary: *beneficiary, keys, extension, seen })?
         }
         Content::Released { placed, beneficiary, commitment } => {
             let kept = services.seeds.open(placed.to_bytes()).await.map_err(Unavailable::Custody)?;
@@ -130,7 +127,7 @@ pub(super) async fn perform(
                 beneficiary: *beneficiary,
                 secret: descriptor,
                 extension: Extension::new(),
-                seen: Vec::new(),
+                seen,
             })?
         }
         Content::Received { released } => {
@@ -138,29 +135,28 @@ pub(super) async fn perform(
                 Unavailable::Inconsistent("a receipt needs the released secret at hand".to_owned())
             })?;
             let proof = body::sign_received_proof(key, released, &draft.signer);
-            encode(&body::Received { proof, seen: Vec::new() })?
+            encode(&body::Received { proof, seen })?
         }
         Content::Disputed { code, .. } => {
             let content_key = reopen::secret_content_key(services, order).await?;
-            encode(&body::Disputed { code: *code, content_key, seen: Vec::new() })?
+            encode(&body::Disputed { code: *code, content_key, seen })?
         }
         Content::CancellationRequested { detail } => {
-            encode(&body::CancellationRequested { detail: detail.clone(), seen: Vec::new() })?
+            encode(&body::CancellationRequested { detail: detail.clone(), seen })?
         }
-        Content::Closed { code } => {
-            encode(&body::Closed { code: *code, detail: String::new(), seen: Vec::new() })?
-        }
+        Content::Closed { code } => encode(&body::Closed { code: *code, detail: String::new(), seen })?,
     };
     let mut readers = Vec::new();
     for reader in &draft.readers {
         readers.push(services.party(reader).await?);
     }
+    let note = services.note();
     let content_key = services.content_key();
     bodies.insert(0, ToSeal { role: Role::Parties, plaintext, content_key, to: readers });
     let signer = services.party(&draft.signer).await?;
     let (envelope, sealed) = services
         .crypto
-        .run(Priority::Interactive, move || issue(&draft, &signer, bodies))
+        .run(Priority::Interactive, move || issue(&draft, &signer, note, bodies))
         .await
         .map_err(Unavailable::from)??;
     let made = Made {
@@ -180,13 +176,14 @@ pub(super) async fn perform(
 fn issue(
     draft: &Draft,
     signer: &Known,
+    note: Option<String>,
     bodies: Vec<ToSeal>,
 ) -> Result<(dta_protocol::Verified<Envelope>, Vec<SealedBody>), OrderError> {
     let sealed =
         bodies.into_iter().map(|body| seal_body(draft, body)).collect::<Result<Vec<_>, OrderError>>()?;
     let statement = Statement {
         kind: draft.content.kind(),
-        body: Body::Order { note: None },
+        body: Body::Order { note },
         sealed: sealed.iter().map(|body| body.descriptor.clone()).collect(),
         signer: Some(draft.signer),
         subject: draft.reference.clone(),

@@ -62,8 +62,8 @@ pub enum PeerError {
     /// No whole answer in time.
     #[error("the peer did not answer within {} s", CALL_TIMEOUT.as_secs())]
     Timeout,
-    /// More than 4 MiB came; the rest was not read.
-    #[error("the peer's answer has more than {BODY_BYTES_MAX} bytes")]
+    /// More came than is taken; the rest was not read.
+    #[error("the peer's answer has more bytes than are taken")]
     AnswerTooLarge,
     /// The answer is not signed by the one called, or not to this call: it counts as none.
     #[error("the answer (status {status}) is not the peer's: {why}")]
@@ -154,6 +154,22 @@ impl PeerClient {
         self.call(Method::POST, url, target, from, to, car).await
     }
 
+    /// Asks what everybody may know, unsigned: status and body, of at most `bytes_max`. Only what proves itself is to be believed.
+    ///
+    /// # Errors
+    /// No whole answer.
+    pub async fn fetch(
+        &self,
+        url: &PeerUrl,
+        target: &str,
+        bytes_max: usize,
+    ) -> Result<(u16, Vec<u8>), PeerError> {
+        let address = url.join(target).ok_or(PeerError::Target)?;
+        let response = self.http.get(address).send().await.map_err(failed)?;
+        let status = response.status().as_u16();
+        Ok((status, read(response, bytes_max).await?))
+    }
+
     async fn call(
         &self,
         method: Method,
@@ -186,7 +202,7 @@ impl PeerClient {
         let response = request.send().await.map_err(failed)?;
         let status = response.status();
         let headers = response.headers().clone();
-        let body = read(response).await?;
+        let body = read(response, BODY_BYTES_MAX).await?;
         let headers: Vec<Header> =
             headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         answer::verify(&signed, to.verifying(), status.as_u16(), &headers, &body)
@@ -219,10 +235,10 @@ pub(super) fn refusal_code(body: &[u8]) -> String {
 }
 
 /// Reads a body, and stops where it is too long.
-async fn read(mut response: Response) -> Result<Vec<u8>, PeerError> {
+async fn read(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, PeerError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        if body.len() + chunk.len() > BODY_BYTES_MAX {
+        if body.len() + chunk.len() > bytes_max {
             return Err(PeerError::AnswerTooLarge);
         }
         body.extend_from_slice(&chunk);

@@ -50,6 +50,7 @@ fn rejections_of_orders() {
         (R::NotOutstanding(Party::Principal), 409),
         (R::NothingToDispute, 409),
         (R::SignatureInvalid, 422),
+        (R::NoteInvalid, 422),
         (R::CannotOpen, 422),
         (R::OtherRecipients, 422),
         (R::BlockMissing(cid), 422),

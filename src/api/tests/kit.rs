@@ -15,10 +15,12 @@ use actix_web::test::{TestRequest, init_service};
 use actix_web::web;
 use dta_crypto::Secret;
 use dta_events::Rules;
+use dta_events::log::Pace;
 use dta_protocol::{Cid, Identity};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
+use crate::actors::checkpoints::{self, Checkpointer, Published};
 use crate::actors::clock_watch::ClockWatch;
 use crate::actors::crypto_pool::CryptoPool;
 use crate::actors::identities::Identities;
@@ -33,6 +35,7 @@ use crate::actors::seeds::SeedKeeper;
 use crate::actors::services::{Caller, Services};
 use crate::actors::verifier::Verifier;
 use crate::actors::views::Views;
+use crate::actors::witness::Witness;
 use crate::api::{App, HttpSettings, Surface, configure};
 use crate::config::NodeType;
 use crate::home::{Home, make_private_folder};
@@ -76,7 +79,10 @@ pub struct Node {
     pub identity: Cid,
     projector: Option<Projector>,
     writer: Option<LogWriter>,
-    _home: tempfile::TempDir,
+    head: watch::Receiver<u64>,
+    publish: watch::Sender<Option<Arc<Published>>>,
+    home: Home,
+    _folder: tempfile::TempDir,
 }
 
 impl Node {
@@ -111,10 +117,12 @@ impl Node {
         let key = Protection::KeyFile(folder.path().join("key"));
         let OpenNode { log, identity, keyring, seeds, .. } =
             OpenNode::open(home.clone(), |_, _| Ok(key)).unwrap();
+        let witness = Witness::read(&*log, &identity).unwrap();
+        let (publish, newest) = watch::channel(None);
         let (committed, head) = watch::channel(log.head().unwrap().count);
         let views = Views::open(&home.views(), &dta_projections::all()).unwrap();
         let queries = views.queries();
-        let projector = Projector::start(log.clone(), views, head).unwrap();
+        let projector = Projector::start(log.clone(), views, head.clone()).unwrap();
         let writer = LogWriter::start(log.clone(), 64, 64, committed, |why| panic!("{why}")).unwrap();
         let services = Arc::new(Services {
             node: identity,
@@ -127,6 +135,8 @@ impl Node {
             verifier: Verifier::new(Box::new(OsEntropy)),
             seeds: SeedKeeper::start(Box::new(seeds), Box::new(OsEntropy), 64).unwrap(),
             keyring: Arc::new(keyring),
+            checkpoint: newest,
+            witness,
             clock_watch: Arc::new(ClockWatch::new(&*clock, 0)),
             incoming: Incoming::new(&*clock),
             clock: clock.clone(),
@@ -157,7 +167,8 @@ impl Node {
             http,
         };
         let app = web::Data::new(app);
-        Self { clock, app, identity, projector: Some(projector), writer: Some(writer), _home: folder }
+        let (projector, writer) = (Some(projector), Some(writer));
+        Self { clock, app, identity, projector, writer, head, publish, home: home.clone(), _folder: folder }
     }
 
     /// The node, to serve.
@@ -169,6 +180,22 @@ impl Node {
     pub async fn learn(&self, document: &Identity) {
         let caller = Caller { by: "local".into(), trace_id: [0; 16], request: None };
         self.app.services.learn(document, &caller).await.unwrap();
+    }
+
+    /// Commits to all that is in the log.
+    pub async fn checkpoint(&self) {
+        self.projected().await;
+        let app = &self.app;
+        let parts = checkpoints::Parts {
+            services: app.services.clone(),
+            projector: app.projector.clone(),
+            head: self.head.clone(),
+            pace: Pace { records: 1, after_ms: 0 },
+            epoch: 0,
+            file: self.home.checkpoint(),
+            publish: self.publish.clone(),
+        };
+        Checkpointer::new(parts).unwrap().finish().await;
     }
 
     /// Returns when the read models have the whole log.

@@ -220,7 +220,7 @@ async fn each_case_of_an_order_gives_exactly_its_outcome() {
 }
 
 /// Where the names of errors stand that bytes from outside can bring about.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     include_str!("../../protocol/cid.rs"),
     include_str!("../../protocol/strict.rs"),
     include_str!("../../protocol/fields.rs"),
@@ -229,6 +229,7 @@ const SOURCES: [&str; 13] = [
     include_str!("../../protocol/envelope.rs"),
     include_str!("../../protocol/identity.rs"),
     include_str!("../../protocol/sealed.rs"),
+    include_str!("../../proof/note.rs"),
     include_str!("../../events/order/rejection.rs"),
     include_str!("../../events/identity/rejection.rs"),
     include_str!("../../events/peer/rejection.rs"),
@@ -291,6 +292,7 @@ fn every_error_that_can_be_brought_about_has_a_vector() {
     note(include_str!("../../../tests/vectors/limits.json"), None);
     note(include_str!("../../../tests/vectors/peer-calls.json"), Some("invalid"));
     note(include_str!("../../../tests/vectors/orders.json"), Some("cases"));
+    note(include_str!("../../../tests/vectors/log.json"), Some("invalid"));
     let known: BTreeSet<&str> = SOURCES.iter().flat_map(|source| names(source)).collect();
     let excused: BTreeSet<&str> = OUT_OF_REACH.iter().map(|(name, _)| *name).collect();
     assert!(known.len() > 100, "{}", known.len());

@@ -3,14 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::resume_unwind;
+use std::rc::Rc;
 
 use anyhow::{Context as _, bail, ensure};
 use dta_events::ids::peer_aggregate;
+use dta_events::log::{self, Checkpointed};
 use dta_events::order::{self, Order, Party, Step, StepAppended};
 use dta_events::record::{Aggregate, AggregateKind, Record};
-use dta_protocol::{Cid, Envelope, Kind};
+use dta_protocol::{Cid, Envelope, EnvelopeError, Kind, Verified};
 
-use super::books::Books;
+use super::books::{Books, Party as Signer};
 use super::deep::Deep;
 use super::envelopes;
 use super::fold::{Happened, each_record};
@@ -19,7 +22,7 @@ use crate::actors::log::{LogReader, StoredBlock};
 use crate::ports::OsEntropy;
 
 /// Envelopes whose signatures are verified together.
-const WINDOW: usize = 256;
+const WINDOW: usize = 1_024;
 
 /// What was found whole.
 pub(super) struct Findings {
@@ -42,7 +45,7 @@ struct Place {
 struct Signed {
     place: Place,
     envelope: Envelope,
-    /// The step it makes; none if it is the evidence of an equivocation.
+    /// The step it makes; none if it is the evidence of an equivocation, or a checkpoint.
     step: Option<Taken>,
 }
 
@@ -55,6 +58,8 @@ pub(super) struct Taken {
 
 struct Audit<'a> {
     books: Books<'a>,
+    /// The newest checkpoint so far.
+    checkpoint: Option<Checkpointed>,
     window: Vec<Signed>,
     signatures: u64,
     deep: Option<Deep>,
@@ -71,7 +76,8 @@ pub(super) fn audit(
 ) -> anyhow::Result<Findings> {
     let total = log.head()?.count;
     let (keyring, deep) = deep.map(|(keyring, only)| (keyring, Deep::new(only))).unzip();
-    let mut audit = Audit { books: Books::new(log, keyring), window: Vec::new(), signatures: 0, deep };
+    let books = Books::new(log, keyring);
+    let mut audit = Audit { books, checkpoint: None, window: Vec::new(), signatures: 0, deep };
     let walked = each_record(log, None, &mut |entry| {
         audit.record(&entry.record)?;
         progress(entry.record.sequence + 1, total);
@@ -112,6 +118,25 @@ impl Audit<'_> {
                     envelopes::identity(&self.books, record, event).context(place)?;
                 }
                 Happened::Order(event) => self.event(record, event)?,
+                Happened::Log(
+                    log::Event::NoteSeen { owner, after }
+                    | log::Event::NoteProved { owner, after }
+                    | log::Event::AlarmRaised { owner, after, .. },
+                ) => {
+                    let (sequence, cid) = (record.sequence, *owner);
+                    let place =
+                        Place { sequence, reference: String::new(), what: "a note of the log of", cid };
+                    envelopes::watched(&mut self.books, record, owner, after).context(place)?;
+                }
+                Happened::Log(log::Event::Checkpointed(checkpointed)) => {
+                    let (sequence, cid) = (record.sequence, checkpointed.cid);
+                    let place = Place { sequence, reference: String::new(), what: "checkpoint", cid };
+                    let last = std::mem::replace(&mut self.checkpoint, Some(checkpointed.clone()));
+                    match envelopes::checkpoint(&mut self.books, record, checkpointed, last.as_ref()) {
+                        Ok(envelope) => self.window.push(Signed { place, envelope, step: None }),
+                        Err(error) => return Err(error.context(place)),
+                    }
+                }
             }
             self.books.world.apply(&record.aggregate, &happened);
             if let Happened::Identity(event) = &happened {
@@ -185,12 +210,11 @@ impl Audit<'_> {
             envelopes.push(envelope);
             steps.push((place, step));
         }
-        let mut verified = BTreeMap::new();
+        let mut batches = Vec::new();
         for (signer, (places, envelopes)) in by_signer {
-            let signer = self.books.party(&signer)?;
-            let answers = Envelope::verify_batch(envelopes, &signer.document, &mut OsEntropy);
-            verified.extend(places.into_iter().zip(answers));
+            batches.push((self.books.party(&signer)?, places, envelopes));
         }
+        let verified = verify_all(&batches);
         for ((place, step), answer) in steps.into_iter().zip(verified.into_values()) {
             match (answer, &mut self.deep, step) {
                 (Err(error), _, _) => return Err(anyhow::Error::new(error).context(place)),
@@ -238,6 +262,29 @@ impl Audit<'_> {
         }
         Ok(Place { sequence, reference: order.reference.clone(), what: Kind::Released.as_str(), cid })
     }
+}
+
+/// Verifies each signer's envelopes together, on all cores; the answers by place.
+fn verify_all(
+    batches: &[(Rc<Signer>, Vec<usize>, Vec<Envelope>)],
+) -> BTreeMap<usize, Result<Verified<Envelope>, EnvelopeError>> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let mut parts = Vec::new();
+        for (signer, places, envelopes) in batches {
+            let signer = &signer.document;
+            let each = places.len().div_ceil(cores).max(1);
+            for (places, envelopes) in places.chunks(each).zip(envelopes.chunks(each)) {
+                parts.push(scope.spawn(move || {
+                    let answers = Envelope::verify_batch(envelopes.to_vec(), signer, &mut OsEntropy);
+                    places.iter().copied().zip(answers).collect::<Vec<_>>()
+                }));
+            }
+        }
+        // A panic there is one here.
+        let done = parts.into_iter().map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        done.flatten().collect()
+    })
 }
 
 impl fmt::Display for Place {

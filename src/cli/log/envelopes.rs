@@ -1,14 +1,17 @@
 //! One identity or envelope: its block, against the record that brings it and the order that it finds.
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use dta_events::identity;
-use dta_events::ids::{identity_aggregate, order_aggregate};
+use dta_events::ids::{identity_aggregate, log_aggregate, order_aggregate};
+use dta_events::log::{Checkpointed, Watched};
 use dta_events::order::{Order, Party, StepAppended, StepFacts, rule};
 use dta_events::record::Record;
-use dta_protocol::{Cid, Envelope, Identity, Kind};
+use dta_proof::{Note, tree};
+use dta_protocol::checkpoint::skip_after;
+use dta_protocol::{Body, Cid, Envelope, Identity, Kind};
 
 use super::books::Books;
-use crate::actors::log::StoredBlock;
+use crate::actors::log::{StoredBlock, Tree};
 
 /// The document of an identity must be what the record says.
 pub(super) fn identity(books: &Books, record: &Record, event: &identity::Event) -> anyhow::Result<()> {
@@ -109,4 +112,62 @@ pub(super) fn equivocation(
     ensure!(same, "it does not stand in the first one's place");
     ensure!(envelope.statement_hash() != first.statement, "it says the same as the first");
     Ok(envelope)
+}
+
+/// A checkpoint, which must be about this log, what the record says, and the next one after the last.
+pub(super) fn checkpoint(
+    books: &mut Books,
+    record: &Record,
+    said: &Checkpointed,
+    last: Option<&Checkpointed>,
+) -> anyhow::Result<Envelope> {
+    let envelope = Envelope::decode(&books.published(&said.cid)?)?;
+    let statement = envelope.statement();
+    let Body::Checkpoint(body) = &statement.body else {
+        bail!("an envelope of kind {} is no checkpoint", statement.kind)
+    };
+    let signer = statement.signer.context("it has no signer")?;
+    let owner = &books.party(&signer)?.document;
+    let note = Note::verify(&body.note, owner)?;
+    let skip = last.map_or(Vec::new(), |last| skip_after(last.number, last.cid, &last.skip, last.first));
+    for (holds, field) in [
+        (record.aggregate == log_aggregate(&signer), "history"),
+        (body.number == said.number && said.number == last.map_or(0, |last| last.number + 1), "number"),
+        (statement.previous == last.map(|last| last.cid), "previous"),
+        (body.skip == said.skip && body.skip == skip, "skip"),
+        (said.first == last.map_or(said.cid, |last| last.first), "first"),
+        (statement.issued_at_ms == said.issued_at_ms, "issued_at_ms"),
+        (statement.issued_at_ms >= last.map_or(0, |last| last.issued_at_ms), "time"),
+        (body.note == said.note, "note"),
+        ((note.size(), note.root()) == (said.size, said.root), "size and root"),
+        (note.origin().epoch == said.epoch, "epoch"),
+        (said.size >= last.map_or(0, |last| last.size) && said.size <= record.sequence, "size"),
+        (said.sealed >= last.map_or(0, |last| last.sealed) && said.sealed <= said.size, "sealed records"),
+    ] {
+        ensure!(holds, "its {field} is not the one that it should be");
+    }
+    let root = tree::root(&Tree(books.log), said.size)?;
+    ensure!(root == said.root, "the log's first {} records are not those that it is about", said.size);
+    for descriptor in &statement.sealed {
+        books.published(&descriptor.cid)?;
+    }
+    Ok(envelope)
+}
+
+/// What is known of another's log: every note must be its owner's, and say what the record says that it does.
+pub(super) fn watched(
+    books: &mut Books,
+    record: &Record,
+    owner: &Cid,
+    after: &Watched,
+) -> anyhow::Result<()> {
+    ensure!(record.aggregate == log_aggregate(owner), "it stands in another's history");
+    let party = books.party(owner)?;
+    let alarms = after.alarms.iter().flat_map(|alarm| [&alarm.known, &alarm.other]);
+    for tip in after.proved.iter().chain(&after.pending).chain(alarms) {
+        let note = Note::verify(&tip.note, &party.document)?;
+        let said = (note.origin().epoch, note.size(), note.root());
+        ensure!(said == (tip.epoch, tip.size, tip.root), "the record says something else than its note");
+    }
+    Ok(())
 }

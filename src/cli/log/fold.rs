@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use dta_events::identity::{self, Identity};
+use dta_events::log;
 use dta_events::node::Initialised;
 use dta_events::order::{self, Order, Stage};
 use dta_events::peer;
@@ -28,6 +29,7 @@ pub(super) enum Happened {
     Identity(identity::Event),
     Order(order::Event),
     Peer(peer::Event),
+    Log(log::Event),
 }
 
 /// What has become of everything. Holds the state of every order and identity: some KiB each.
@@ -91,6 +93,7 @@ impl Happened {
             AggregateKind::Identity => identity::Event::from_stored(stored).map(Self::Identity),
             AggregateKind::Order => order::Event::from_stored(stored).map(Self::Order),
             AggregateKind::Peer => peer::Event::from_stored(stored).map(Self::Peer),
+            AggregateKind::Log => log::Event::from_stored(stored).map(Self::Log),
             // Reserved: nothing has been stored of these yet.
             AggregateKind::Seed => {
                 Err(StoredError::Unknown { name: stored.name.clone(), schema: stored.schema })
@@ -103,7 +106,7 @@ impl World {
     /// What follows from one more event; for an order, how far it has come.
     pub(super) fn apply(&mut self, aggregate: &Aggregate, happened: &Happened) -> Option<Stage> {
         match happened {
-            Happened::Node(_) | Happened::Peer(_) => None,
+            Happened::Node(_) | Happened::Peer(_) | Happened::Log(_) => None,
             Happened::Identity(event) => {
                 let identity = self.identities.entry(aggregate.id).or_default();
                 *identity = std::mem::take(identity).apply(event);

@@ -1,6 +1,7 @@
 //! A record as one JSON object: every field of it, bytes in hex, events decoded.
 
 use dta_events::identity;
+use dta_events::log;
 use dta_events::order::{Accepted, Event, Order, Origin, Parties, Step, StepFacts};
 use dta_events::peer;
 use dta_events::record::{Effect, Stored};
@@ -110,6 +111,26 @@ fn decoded(happened: &Happened) -> Value {
         Happened::Order(event) => order_event(event),
         Happened::Peer(peer::Event::Pinned { identity, url }) => {
             json!({ "identity": identity.to_string(), "url": url })
+        }
+        Happened::Log(log::Event::Checkpointed(checkpoint)) => json!({
+            "cid": checkpoint.cid.to_string(),
+            "number": checkpoint.number,
+            "note": checkpoint.note,
+            "epoch": checkpoint.epoch,
+            "size": checkpoint.size,
+            "root": hex::encode(checkpoint.root),
+            "sealed": checkpoint.sealed,
+        }),
+        Happened::Log(
+            event @ (log::Event::NoteSeen { owner, after }
+            | log::Event::NoteProved { owner, after }
+            | log::Event::AlarmRaised { owner, after, .. }),
+        ) => {
+            let mut value = json!({ "owner": owner.to_string(), "after": after });
+            if let log::Event::AlarmRaised { code, .. } = event {
+                value["code"] = code.as_str().into();
+            }
+            value
         }
         Happened::Peer(peer::Event::Unpinned { identity }) => json!({ "identity": identity.to_string() }),
     }

@@ -1,6 +1,7 @@
 //! A record in words, on one line.
 
 use dta_events::identity;
+use dta_events::log::{self, Checkpointed, Watched};
 use dta_events::order::{Event, Order, Origin, Party};
 use dta_events::peer;
 use dta_events::record::{AggregateKind, Effect, Record};
@@ -30,6 +31,7 @@ pub(super) fn kind(kind: AggregateKind) -> &'static str {
         AggregateKind::Order => "order",
         AggregateKind::Peer => "peer",
         AggregateKind::Seed => "seed",
+        AggregateKind::Log => "log",
     }
 }
 
@@ -49,12 +51,26 @@ fn event((happened, stage): &Told) -> String {
             let at = url.as_ref().map_or("without a URL".into(), |url| format!("at {}", plain(url)));
             format!("peer/pinned {identity} {at}")
         }
+        Happened::Log(log::Event::Checkpointed(checkpoint)) => {
+            let Checkpointed { number, cid, size, .. } = checkpoint;
+            format!("log/checkpointed {number} {cid}, of {size} records")
+        }
+        Happened::Log(log::Event::NoteSeen { owner, after }) => watched("log/note-seen", owner, after),
+        Happened::Log(log::Event::NoteProved { owner, after }) => watched("log/note-proved", owner, after),
+        Happened::Log(log::Event::AlarmRaised { owner, code, after }) => {
+            watched(&format!("log/alarm-raised {}", code.as_str()), owner, after)
+        }
         Happened::Peer(peer::Event::Unpinned { identity }) => format!("peer/unpinned {identity}"),
     };
     match stage {
         Some(stage) => format!("{what}, now {}", stage.as_str()),
         None => what,
     }
+}
+
+fn watched(what: &str, owner: &dta_protocol::Cid, after: &Watched) -> String {
+    let size = after.newest().map_or(0, |tip| tip.size);
+    format!("{what} {owner}, its log has {size} records")
 }
 
 fn order_event(event: &Event) -> String {

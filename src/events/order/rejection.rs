@@ -131,6 +131,9 @@ pub enum Rejection {
     /// The signature does not hold.
     #[error("signature: does not hold")]
     SignatureInvalid,
+    /// The signed note is not of the log that holds what its signer says, or not its owner's.
+    #[error("note: is no signed note of the log that holds its signer's statements")]
+    NoteInvalid,
     /// A sealed body does not open, or opens to nonsense: the two are not told apart.
     #[error("sealed: does not open, or not to what its kind prescribes")]
     CannotOpen,
@@ -211,6 +214,7 @@ impl Rejection {
             Rejection::IssuedBeforePrevious => "issued-before-previous",
             Rejection::ProofInvalid => "proof-invalid",
             Rejection::SignatureInvalid => "signature-invalid",
+            Rejection::NoteInvalid => "note-invalid",
             Rejection::CannotOpen => "cannot-open",
             Rejection::OtherRecipients => "other-recipients",
             Rejection::KeysInvalid => "keys-invalid",

@@ -100,7 +100,7 @@ fn what_is_not_exactly_a_record_is_refused() {
     assert_eq!(Record::decode(&[1]), Err(RecordError::Short { bytes: 1 }));
     assert_eq!(Record::decode(&[0, 0]), Err(RecordError::NoSuchFormat { found: 0 }));
     assert!(Record::decode(&[bytes.as_slice(), &[0]].concat()).is_err(), "a trailing byte");
-    for kind in [0, 6, 0xff] {
+    for kind in [0, 7, 0xff] {
         let mut other = bytes.clone();
         other[18] = kind;
         let message = Record::decode(&other).unwrap_err().to_string();
@@ -118,10 +118,10 @@ fn a_record_beyond_the_limit_is_not_stored() {
 #[test]
 fn kinds_are_the_bytes_they_were() {
     use AggregateKind::*;
-    let bytes = [Node, Identity, Order, Peer, Seed].map(u8::from);
-    assert_eq!(bytes, [1, 2, 3, 4, 5]);
+    let bytes = [Node, Identity, Order, Peer, Seed, Log].map(u8::from);
+    assert_eq!(bytes, [1, 2, 3, 4, 5, 6]);
     for byte in 0..=255 {
-        assert_eq!(AggregateKind::try_from(byte).map(u8::from).ok(), (1..=5).contains(&byte).then_some(byte));
+        assert_eq!(AggregateKind::try_from(byte).map(u8::from).ok(), (1..=6).contains(&byte).then_some(byte));
     }
 }
 

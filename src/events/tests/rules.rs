@@ -178,7 +178,13 @@ fn an_order_brings_its_envelopes_and_the_evidence() {
 #[test]
 fn an_event_counts_only_in_a_history_of_its_kind() {
     let events = |event: &order::Event| Effect::Events(vec![event.to_stored().unwrap()]);
-    for kind in [AggregateKind::Node, AggregateKind::Identity, AggregateKind::Peer, AggregateKind::Seed] {
+    for kind in [
+        AggregateKind::Node,
+        AggregateKind::Identity,
+        AggregateKind::Peer,
+        AggregateKind::Seed,
+        AggregateKind::Log,
+    ] {
         let aggregate = Aggregate { kind, ..the_order() };
         let astray = record(aggregate, events(&placed(0)));
         assert!(Rules.envelopes(&astray).is_empty());

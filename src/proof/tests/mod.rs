@@ -6,6 +6,7 @@ mod leaf;
 mod note;
 mod tile;
 mod tree;
+mod vectors;
 
 use std::cell::RefCell;
 use std::convert::Infallible;

@@ -30,6 +30,22 @@ fn roots_are_those_of_rfc_6962() {
 }
 
 #[test]
+fn a_frontier_grows_as_the_stored_tree_does() {
+    let memory = Memory::of(SIZE);
+    let mut frontier = Frontier::empty();
+    for size in 0..SIZE {
+        assert_eq!(frontier.size(), size);
+        assert_eq!(Ok(frontier.root()), root(&memory, size));
+        assert_eq!(Frontier::read(&memory, size).as_ref(), Ok(&frontier));
+        let new = frontier.push(leaf_hash(size));
+        assert_eq!(new.len() as u64, stored(size + 1) - stored(size));
+        for (place, hash) in new {
+            assert_eq!(memory.0.borrow()[place as usize], hash);
+        }
+    }
+}
+
+#[test]
 fn audit_paths_are_those_of_rfc_6962_and_prove_only_their_leaf() {
     let memory = Memory::of(SIZE);
     for size in 1..=SIZE {

@@ -74,6 +74,26 @@ fn a_batch_answers_as_one_by_one_does() {
     assert_eq!(verified[1], Err(EnvelopeError::OtherSigner));
     assert_eq!(verified[2].as_ref().unwrap_err().code(), "signature-invalid");
     assert!(Envelope::verify_batch(vec![], &story.bob.identity, &mut Counting(0)).is_empty());
+
+    // Each half of the signature in turn, in few and in more than are looked for.
+    let whole = story.step(Kind::Committed).envelope.block();
+    let many = 24;
+    for bad in [
+        vec![0],
+        vec![many - 1],
+        vec![3, 4, 11],
+        (0..many).step_by(2).collect(),
+        (0..many).collect::<Vec<_>>(),
+    ] {
+        let envelopes = (0..many).map(|n| {
+            let mut block = whole.to_vec();
+            block[if n % 3 == 0 { 20 } else { 100 }] ^= u8::from(bad.contains(&n));
+            Envelope::decode(&block).unwrap()
+        });
+        let verified = Envelope::verify_batch(envelopes.collect(), &story.bob.identity, &mut Counting(0));
+        let found: Vec<_> = (0..many).filter(|n| verified[*n].is_err()).collect();
+        assert_eq!(found, bad);
+    }
 }
 
 #[test]

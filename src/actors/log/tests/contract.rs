@@ -2,7 +2,10 @@
 
 use super::*;
 use BlockClass::{Held, Published};
+use dta_events::codec::STORED_BYTES_MAX;
 use dta_events::record::{NO_PREVIOUS, hash_of};
+use dta_proof::Leaf;
+use dta_proof::tree::{self, Frontier};
 
 macro_rules! contract {
     ($($name:ident)*) => {
@@ -45,6 +48,9 @@ contract! {
     pages_of_records
     too_large_a_record_fails_alone
     many_batches_stay_whole
+    the_newest_record_of_a_history
+    the_tree_is_over_every_record
+    a_refused_append_is_not_in_the_tree
 }
 
 fn an_empty_log(log: &dyn EventLog) {
@@ -53,6 +59,7 @@ fn an_empty_log(log: &dyn EventLog) {
     assert_eq!(log.load(&order(1)).unwrap(), []);
     assert_eq!(log.claim(&[1; 32]).unwrap(), None);
     assert_eq!(log.envelope(&[1; 36]).unwrap(), None);
+    assert_eq!(log.brought_by(&[1; 36]).unwrap(), None);
     assert_eq!(log.due(u64::MAX, 10).unwrap(), []);
     assert_eq!(log.block(&cid(b"")).unwrap(), None);
     assert_eq!(log.published(None, 10).unwrap(), []);
@@ -119,6 +126,61 @@ fn a_history_is_only_its_own(log: &dyn EventLog) {
     assert_eq!(all(AggregateKind::Order), [ends[1], Aggregate { id: above, ..ends[1] }, ends[2]]);
     assert_eq!((all(AggregateKind::Identity), all(AggregateKind::Peer)), (vec![ends[0]], vec![ends[3]]));
     assert!(all(AggregateKind::Node).is_empty() && all(AggregateKind::Seed).is_empty());
+}
+
+fn the_newest_record_of_a_history(log: &dyn EventLog) {
+    assert_eq!(log.newest(&order(1)).unwrap(), None);
+    taken(log, append(1, 0));
+    taken(log, append(3, 0));
+    assert_eq!(log.newest(&order(2)).unwrap(), None, "between two that there are");
+    taken(log, append(1, 1).refused());
+    let newest = log.newest(&order(1)).unwrap();
+    assert_eq!(newest.as_ref(), log.load(&order(1)).unwrap().last());
+    assert_eq!(newest.map(|record| (record.sequence, record.version)), Some((2, 2)));
+    assert_eq!(log.newest(&order(3)).unwrap().map(|record| record.sequence), Some(1));
+}
+
+/// The root, from the records alone.
+fn expected_root(log: &dyn EventLog) -> dta_proof::Hash {
+    let mut tree = Frontier::empty();
+    for (sequence, stored) in log.read(0, usize::MAX).unwrap() {
+        let record = Record::decode(&stored).unwrap();
+        let leaf = Leaf::of(sequence, hash_of(&stored), &record.blind, &Spelt.envelopes(&record));
+        tree.push(leaf.hash());
+    }
+    tree.root()
+}
+
+fn the_tree_is_over_every_record(log: &dyn EventLog) {
+    assert_eq!(tree::root(&Tree(log), 0), Ok(tree::EMPTY_ROOT));
+    fill(log);
+    let mut roots = vec![tree::EMPTY_ROOT];
+    for more in 0..40 {
+        let batch = (0..more % 7).map(|_| append(9, u64::MAX).refused());
+        assert!(log.commit(batch.collect()).unwrap().iter().all(Result::is_err));
+        taken(log, append(4, more).bringing(cid(&[more as u8])));
+        let size = log.head().unwrap().count;
+        roots.push(tree::root(&Tree(log), size).unwrap());
+        assert_eq!(roots.last(), Some(&expected_root(log)));
+    }
+    let size = log.head().unwrap().count;
+    assert_eq!(size, 46);
+    for (old, root) in (6..).zip(roots).skip(1) {
+        let path = tree::prove_consistency(&Tree(log), size, old).unwrap();
+        tree::check_consistency(&path, size, expected_root(log), old, root).unwrap();
+    }
+    assert!(log.hashes(&[tree::stored(size)]).is_err(), "a place that is not there yet");
+}
+
+fn a_refused_append_is_not_in_the_tree(log: &dyn EventLog) {
+    let big = Append {
+        command: Stored { name: "do".into(), schema: 1, bytes: vec![0; STORED_BYTES_MAX as usize] },
+        ..append(2, 0)
+    };
+    let batch = vec![append(1, 0), append(1, 0), big, append(2, 0).publishing(b"nothing"), append(3, 0)];
+    let taken = log.commit(batch).unwrap().iter().filter(|result| result.is_ok()).count();
+    assert_eq!((taken, log.head().unwrap().count), (2, 2));
+    assert_eq!(tree::root(&Tree(log), 2), Ok(expected_root(log)));
 }
 
 fn refusals_count_as_versions(log: &dyn EventLog) {

@@ -151,8 +151,10 @@ fn the_logs_own_notes_are_checked() {
         assert_eq!(opens(keys::HEAD, Some(value)), expected);
     }
     store.write(vec![Change::Put(Table::Meta, keys::HEAD.into(), whole)]).unwrap();
-    let newer = "the log's layout 2 is newer than this program knows (1); run a newer one";
-    assert_eq!(opens(keys::LAYOUT_KEY, Some(vec![0, 2])), newer);
+    let newer = "the log's layout 3 is newer than this program knows (2); run a newer one";
+    assert_eq!(opens(keys::LAYOUT_KEY, Some(vec![0, 3])), newer);
+    let never = "the log's layout 0 is newer than this program knows (2); run a newer one";
+    assert_eq!(opens(keys::LAYOUT_KEY, Some(vec![0, 0])), never);
     assert_eq!(opens(keys::LAYOUT_KEY, None), "log damaged in meta: the layout is missing or cut short");
 }
 

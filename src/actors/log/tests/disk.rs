@@ -88,7 +88,7 @@ fn memory_and_disk_hold_the_same_bytes_and_they_are_frozen() {
     assert_eq!((head.0, &head.1[..16]), (hex::encode("head"), "0000000000000006"));
     // The chain makes this one hash stand for all six records.
     assert_eq!(head.1[16..], *"253fdb8b8c829c293bdc9d44ee1c79a641cabbb5a28a79c36a8662c8b104354a");
-    assert_eq!(hex(&rows(Table::Meta)[1]), (hex::encode("layout"), "0001".into()));
+    assert_eq!(hex(&rows(Table::Meta)[1]), (hex::encode("layout"), "0002".into()));
 }
 
 #[test]

@@ -88,6 +88,22 @@ fn an_interrupted_reindex_is_named_and_run_again() {
 }
 
 #[test]
+fn reindex_gives_an_older_log_its_tree() {
+    let store = MemoryStore::default();
+    fill(&memory(&store));
+    let whole = dump(&store);
+    let older = [
+        Change::Clear(Table::Hashes),
+        Change::Put(Table::Meta, keys::LAYOUT_KEY.into(), keys::LAYOUT_WITHOUT_TREE.to_be_bytes().into()),
+    ];
+    store.write(older.into()).unwrap();
+    assert_eq!(MemoryLog::open(store.clone(), rules(), entropy()).err(), Some(OpenError::Older));
+    reindex(store.clone(), rules(), &mut |_, _| {}).unwrap();
+    assert_eq!(dump(&store), whole);
+    verified(&MemoryLog::open(store, rules(), entropy()).unwrap());
+}
+
+#[test]
 fn reindex_mends_what_verify_finds() {
     let store = MemoryStore::default();
     let log = memory(&store);

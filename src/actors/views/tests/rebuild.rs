@@ -118,6 +118,14 @@ impl<L: Deref<Target: LogReader> + Send + Sync> LogReader for Garbled<L> {
         Err(unasked())
     }
 
+    fn newest(&self, _: &Aggregate) -> Result<Option<Record>, ReadError> {
+        Err(unasked())
+    }
+
+    fn hashes(&self, _: &[u64]) -> Result<Vec<dta_proof::Hash>, ReadError> {
+        Err(unasked())
+    }
+
     fn aggregates(&self, _: AggregateKind) -> Result<Vec<Aggregate>, ReadError> {
         Err(unasked())
     }
@@ -127,6 +135,10 @@ impl<L: Deref<Target: LogReader> + Send + Sync> LogReader for Garbled<L> {
     }
 
     fn envelope(&self, _: &CidBytes) -> Result<Option<Aggregate>, ReadError> {
+        Err(unasked())
+    }
+
+    fn brought_by(&self, _: &CidBytes) -> Result<Option<u64>, ReadError> {
         Err(unasked())
     }
 

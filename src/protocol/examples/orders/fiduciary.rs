@@ -87,6 +87,17 @@ pub fn placed(world: &World, cases: &mut Cases) {
     for (what, change) in invalid {
         refused(422, "policy-invalid", what, &order(change));
     }
+    let note = |whose: &Party| format!("milagro-dta/{}/0\n3\n{}=\n\n", whose.cid(), "A".repeat(43));
+    let signed =
+        |whose: &Party| format!("{}\u{2014} milagro-dta/{}/0 {}\n", note(whose), whose.cid(), "A".repeat(92));
+    for (what, note) in [
+        ("a note that is none", "nonsense".to_owned()),
+        ("a note of another log", signed(&world.mallory)),
+        ("a note of her log that she did not sign", signed(alice)),
+        ("a note of her log without a signature", note(alice)),
+    ] {
+        refused(422, "note-invalid", what, &world.noted(OTHER, &note));
+    }
     let unknown = order(&|body| body.beneficiary = Some(dave.cid()));
     refused(422, "unknown-identity", "a beneficiary of whom bob has no document", &unknown);
     let about = About::new_order(OTHER);

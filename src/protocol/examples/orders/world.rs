@@ -243,6 +243,15 @@ impl World {
         step(&self.alice, &About::new_order(reference), &body, &self.two())
     }
 
+    /// An order of alice's with this note.
+    pub fn noted(&self, reference: &str, note: &str) -> Step {
+        let plain = self.placed(reference, |_| {});
+        let statement =
+            Statement { body: Body::Order { note: Some(note.into()) }, ..plain.envelope.statement().clone() };
+        let envelope = Envelope::sign(&statement, &self.alice.keys).unwrap().into_inner();
+        Step { envelope, ..plain }
+    }
+
     /// Bob's commitment to an order.
     pub fn committed(&self, placed: &Step, key: &OrderKey) -> Step {
         step(&self.bob, &About::after(placed), &self.commitment(placed, key), &self.two())

@@ -1,0 +1,124 @@
+//! Asks the owners of logs to prove that their trees go together: `GET /v1/log/proof/consistency` where they serve.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dta_events::log::{Answer, Question};
+use dta_proof::{Hash, Note, tree};
+use dta_protocol::Cid;
+use serde::Deserialize;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::actors::keyring::Known;
+use crate::actors::peers::{PeerClient, PeerUrl};
+use crate::actors::services::Services;
+
+/// The first pause after an owner did not answer; it doubles up to the last.
+const PAUSE_MS: u64 = 1_000;
+const LONGEST_PAUSE_MS: u64 = 300_000;
+/// How often it is looked whether a pause is over.
+const TICK: Duration = Duration::from_millis(500);
+/// Bytes of an answer: a proof has at most some hundred hashes.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+
+#[derive(Deserialize)]
+struct Proof {
+    path: Vec<String>,
+}
+
+/// Runs until `stopping` says so. Pauses are kept on the monotonic clock.
+pub async fn run(services: Arc<Services>, client: PeerClient, mut stopping: watch::Receiver<bool>) {
+    let mut pauses: HashMap<Cid, (u64, u64)> = HashMap::new();
+    loop {
+        let mut left = false;
+        for (owner, watched) in services.witness.all() {
+            let Some(question) = watched.question() else { continue };
+            let Some(url) = url_of(&services, &owner).await else { continue };
+            left = true;
+            let now_ms = services.clock.monotonic_ms();
+            let (until_ms, length_ms) = pauses.get(&owner).copied().unwrap_or((0, PAUSE_MS));
+            if until_ms > now_ms {
+                continue;
+            }
+            match ask(&services, &client, &owner, &url, &question).await {
+                Some(answer) => {
+                    pauses.remove(&owner);
+                    let now_ms = services.clock.wall_ms();
+                    let look = services.watch(owner, |watched| watched.answer(&question, answer, now_ms));
+                    if let Err(error) = look.await {
+                        tracing::warn!(%error, %owner, "what a log proved is not recorded; it is asked again");
+                    }
+                }
+                None => {
+                    let longer = length_ms.saturating_mul(2).min(LONGEST_PAUSE_MS);
+                    pauses.insert(owner, (now_ms.saturating_add(length_ms), longer));
+                }
+            }
+        }
+        let more = services.witness.more.notified();
+        tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+            _ = timeout(if left { TICK } else { Duration::from_secs(3_600) }, more) => {}
+        }
+    }
+}
+
+/// Where the operator says that an owner serves, or an identity that lives with it.
+async fn url_of(services: &Services, owner: &Cid) -> Option<PeerUrl> {
+    if let Some(url) = services.peers.pinned(owner).and_then(|pin| pin.url) {
+        return url.parse().ok();
+    }
+    for (identity, url) in services.peers.with_url() {
+        let known = services.known(&identity).await.ok().flatten();
+        if known.is_some_and(|known| known.document.node() == *owner) {
+            return url.parse().ok();
+        }
+    }
+    None
+}
+
+/// None if the owner did not answer.
+async fn ask(
+    services: &Services,
+    client: &PeerClient,
+    owner: &Cid,
+    url: &PeerUrl,
+    question: &Question,
+) -> Option<Answer> {
+    let Question { older, newer } = question;
+    let target = format!("/v1/log/proof/consistency?from={}&to={}", older.size, newer.size);
+    let (status, body) = client.fetch(url, &target, ANSWER_BYTES_MAX).await.ok()?;
+    if status == 200 {
+        let proof: Proof = serde_json::from_slice(&body).ok()?;
+        let path: Option<Vec<Hash>> = proof.path.iter().map(|hash| hash_of(hash)).collect();
+        let holds = path.is_some_and(|path| {
+            tree::check_consistency(&path, newer.size, newer.root, older.size, older.root).is_ok()
+        });
+        return Some(if holds { Answer::Consistent } else { Answer::Inconsistent });
+    }
+    // An answer that is not a proof counts only with a note of the owner's that says how long its log is: anybody on the way
+    // can say no.
+    let (status, body) = client.fetch(url, "/v1/log/checkpoint", ANSWER_BYTES_MAX).await.ok()?;
+    if status != 200 {
+        return None;
+    }
+    let known: Arc<Known> = services.known(owner).await.ok()??;
+    let note = Note::verify(std::str::from_utf8(&body).ok()?, &known.document).ok()?;
+    match note.origin().epoch == newer.epoch {
+        true if note.size() < newer.size => Some(Answer::Shorter),
+        // It is long enough, and there is no proof yet: asked again.
+        true => None,
+        // A new epoch, which is seen as such.
+        false => {
+            services.see_note(note.text()).await.ok()?.ok()?;
+            None
+        }
+    }
+}
+
+fn hash_of(text: &str) -> Option<Hash> {
+    hex::decode(text).ok()?.try_into().ok()
+}
