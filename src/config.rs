@@ -1,6 +1,7 @@
 //! Settings: the only reader of `config.toml` and of the environment. Every key has a default; unknown keys are refused,
 //! so that a typing error is not a silent default.
 
+mod ipfs;
 mod settings;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use thiserror::Error;
 
 use crate::home::Home;
 
+pub use ipfs::*;
 pub use settings::*;
 
 /// The longest that an order may wait for its fiduciary, in milliseconds.
@@ -112,6 +114,11 @@ impl Config {
     /// The private network's key, found from the home.
     pub fn swarm_key(&self, home: &Home) -> Option<PathBuf> {
         self.ipfs.swarm_key.as_ref().map(|path| home.root.join(path))
+    }
+
+    /// The token of the other IPFS node's RPC, found from the home.
+    pub fn api_token(&self, home: &Home) -> Option<PathBuf> {
+        self.ipfs.api_token.as_ref().map(|path| home.root.join(path))
     }
 
     /// The folders of further seed copies, found from the home.

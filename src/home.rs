@@ -45,6 +45,11 @@ impl Home {
         self.ipfs().join("mirror.json")
     }
 
+    /// How far the log is copied to the IPFS node beside this one.
+    pub fn mirror_position_beside(&self) -> PathBuf {
+        self.ipfs().join("mirror-api.json")
+    }
+
     /// The first copy of the seeds in custody: a folder.
     pub fn seeds(&self) -> PathBuf {
         self.root.join("seeds")

@@ -83,6 +83,49 @@ fn a_chain_is_fetched_from_a_node_and_followed_to_its_beginning() {
     assert_eq!(ids.lines().nth(1).unwrap(), format!("node {}", alice.must(&["identity", "show"]).trim()));
 }
 
+/// Files of blocks that its IPFS node has.
+fn block_files(home: &Home) -> usize {
+    let files = kit::files(&home.path().join("ipfs/blockstore"));
+    files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "data")).count()
+}
+
+#[test]
+fn only_the_newest_blocks_are_kept_twice_and_all_are_served() {
+    let key = swarm_key();
+    let alice = home(&key, &[]);
+    let settings = std::fs::read_to_string(alice.path().join("config.toml")).unwrap();
+    alice.settings(&format!("{settings}keep_blocks = 100\n"));
+    let node = alice.start();
+    let first = received(&node);
+    for _ in 0..15 {
+        received(&node);
+    }
+    mirrored(&node);
+    node.until("the oldest are forgotten", |_| block_files(&alice) == 100);
+    let file = alice.path().join("swarm.key");
+    let follow = |node: &Node| {
+        let (peer, key) = (address(node), file.to_str().unwrap());
+        let arguments = ["ipfs", "get", "--peer", &peer, "--swarm-key", key, &first, "--follow"];
+        let chain = Home::empty().must(&arguments);
+        assert_eq!(chain.lines().count(), 5, "{chain}");
+        assert!(chain.lines().all(|line| line.ends_with(" signature=valid")), "{chain}");
+    };
+    follow(&node);
+    assert!(block_files(&alice) > 100, "they are lent");
+    node.stop();
+    let node = alice.start();
+    node.until("what was lent is taken back", |_| block_files(&alice) == 100);
+    follow(&node);
+    node.stop();
+    // A folder that is lost is made anew with what the newest records published, which here are all.
+    std::fs::remove_dir_all(alice.path().join("ipfs")).unwrap();
+    let node = alice.start();
+    mirrored(&node);
+    node.until("no more than that", |_| block_files(&alice) == 100);
+    follow(&node);
+    node.stop();
+}
+
 #[test]
 fn nodes_meet_and_meet_again_and_nothing_is_copied_twice() {
     let key = swarm_key();
@@ -166,6 +209,8 @@ fn settings_that_cannot_work_are_named_at_the_start() {
     std::fs::write(home.path().join("bad.key"), "/key/swarm/psk/1.0.0/\n/base16/\nzz\n").unwrap();
     let error = refused("[ipfs]\nlisten = []\nswarm_key = \"bad.key\"\n");
     assert!(error.contains("64 hexadecimal digits"), "{error}");
+    let error = refused("[ipfs]\nconnector = \"api\"\napi_token = \"nowhere.token\"\n");
+    assert!(error.contains("ipfs.api_token: ") && error.contains("nowhere.token"), "{error}");
     let error = refused("[ipfs]\nlisten = [\"/ip4/0.0.0.0/tcp/0\"]\n");
     assert!(error.contains("ipfs.swarm_key"), "{error}");
 }

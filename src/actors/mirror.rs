@@ -1,8 +1,10 @@
 //! The mirror: copies what the log publishes to the block exchange, in order, off everyone's way. What it has copied it
 //! notes in a file; what it could not, it tries again, less and less often, and says so. After a start it looks once, slowly,
-//! whether what it has copied is still there.
+//! whether what it has copied is still there. If it is to keep only the newest, it takes back the oldest as it goes.
 
+mod look;
 pub(crate) mod position;
+mod retention;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -21,14 +23,14 @@ use super::log::{LogReader, PublishedAt, PublishedBlock, ReadError};
 use crate::backoff::Backoff;
 use crate::crash_points::{CrashPoint, reached};
 use crate::ports::Clock;
+use look::{LOOK_PAUSE, Look};
 use position::Position;
+use retention::Retention;
 
 /// Blocks read from the log at once, and copied between two notes of the position.
 const BATCH: usize = 64;
 /// The pauses after failures, unless a test has others.
 pub const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(60));
-/// How long it leaves the disk to others between two batches of blocks that it looks at again after a start.
-const LOOK_PAUSE: Duration = Duration::from_millis(50);
 /// How long a stop waits for what is left: it is copied after the next start as well.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -77,6 +79,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The pauses between tries.
     pub backoff: Backoff,
+    /// How many of the newest blocks stay there; none: all.
+    pub keep_blocks: Option<u64>,
 }
 
 /// The running task.
@@ -95,9 +99,7 @@ impl Mirror {
     pub fn start(parts: Parts, runtime: &Handle) -> Self {
         let (publish, status) = watch::channel(MirrorStatus::default());
         let (stop, stopping) = oneshot::channel();
-        let task = runtime.spawn(
-            Copier { parts, look: Look::Done, mended: 0, after: None, noted: None, publish }.run(stopping),
-        );
+        let task = runtime.spawn(Copier::new(parts, publish).run(stopping));
         Self { handle: MirrorHandle(status), stop, task }
     }
 
@@ -126,17 +128,6 @@ impl MirrorHandle {
     }
 }
 
-/// How far the look at what was copied before this start has come: the exchange's files may have been lost or damaged.
-#[derive(Clone, Copy)]
-enum Look {
-    /// Of what was copied up to `until`, all up to `after` is there. What is copied since is not looked at.
-    At {
-        after: Option<PublishedAt>,
-        until: PublishedAt,
-    },
-    Done,
-}
-
 struct Copier {
     parts: Parts,
     look: Look,
@@ -145,10 +136,16 @@ struct Copier {
     /// The last block copied, and the last whose copying is noted.
     after: Option<Position>,
     noted: Option<Position>,
+    kept: Retention,
     publish: watch::Sender<MirrorStatus>,
 }
 
 impl Copier {
+    fn new(parts: Parts, publish: watch::Sender<MirrorStatus>) -> Self {
+        let kept = Retention::new(parts.keep_blocks);
+        Self { parts, look: Look::Done, mended: 0, after: None, noted: None, kept, publish }
+    }
+
     async fn run(mut self, mut stopping: oneshot::Receiver<()>) {
         let mut begun = false;
         loop {
@@ -204,9 +201,15 @@ impl Copier {
     /// Reads the position, if it is one in this log.
     async fn begin(&mut self) -> Result<(), Failure> {
         let (log, path) = (self.parts.log.clone(), self.parts.position.clone());
-        self.after = blocking(move || position::find(&path, &*log)).await??;
+        let most = self.parts.keep_blocks;
+        (self.after, self.kept) = blocking(move || {
+            let after = position::find(&path, &*log)?;
+            Ok::<_, ReadError>((after, Retention::find(most, after, &*log)?))
+        })
+        .await??;
         self.noted = self.after;
-        self.look = self.after.map_or(Look::Done, |copied| Look::At { after: None, until: copied.at });
+        let forgotten = self.kept.forgotten;
+        self.look = self.after.map_or(Look::Done, |copied| Look::At { after: forgotten, until: copied.at });
         let mirrored = self.after.map_or(0, |after| after.at.sequence);
         self.progress(mirrored, false);
         Ok(())
@@ -217,42 +220,20 @@ impl Copier {
         loop {
             // Before the look at the log: what it does not show then was not published by records before this.
             let head = *self.parts.head.borrow_and_update();
-            let (log, after) = (self.parts.log.clone(), self.after.map(|after| after.at));
+            let (log, after) =
+                (self.parts.log.clone(), self.after.map(|after| after.at).or(self.kept.forgotten));
             let batch = blocking(move || log.published(after, BATCH)).await??;
             let end = batch.is_empty();
             let copied = self.copy(batch).await;
+            let forgotten = self.forget_the_oldest().await;
             self.note().await?;
             copied?;
+            forgotten?;
             self.progress(if end { head } else { 0 }, true);
             if end {
                 return Ok(());
             }
         }
-    }
-
-    /// Looks at the next blocks that should be there, and copies again those that are not, or not whole.
-    async fn look_again(&mut self) -> Result<(), Failure> {
-        let Look::At { after, until } = self.look else { return Ok(()) };
-        let log = self.parts.log.clone();
-        let mut batch = blocking(move || log.published(after, BATCH)).await??;
-        batch.retain(|(at, _)| *at <= until);
-        if batch.is_empty() {
-            self.look = Look::Done;
-            if self.mended > 0 {
-                let blocks = self.mended;
-                tracing::warn!(blocks, "blocks on IPFS were missing or damaged, and were copied again");
-            }
-        }
-        for (at, block) in batch {
-            let cid =
-                Cid::from_bytes(block.cid()).map_err(|error| ExchangeError::Store(error.to_string()))?;
-            if !self.parts.exchange.whole(cid).await? {
-                self.parts.exchange.put(block).await?;
-                self.mended += 1;
-            }
-            self.look = Look::At { after: Some(at), until };
-        }
-        Ok(())
     }
 
     async fn copy(&mut self, batch: Vec<(PublishedAt, PublishedBlock)>) -> Result<(), Failure> {
@@ -261,7 +242,8 @@ impl Copier {
             reached(CrashPoint::MirrorBeforePut);
             self.parts.exchange.put(block).await?;
             reached(CrashPoint::MirrorPut);
-            self.after = Some(Position { at, cid });
+            self.after = Some(Position { at, cid, forgotten: self.kept.forgotten });
+            self.kept.blocks += 1;
         }
         Ok(())
     }
@@ -288,6 +270,10 @@ impl Copier {
             *status != before
         });
     }
+}
+
+fn cid_of(block: &PublishedBlock) -> Result<Cid, ExchangeError> {
+    Cid::from_bytes(block.cid()).map_err(|error| ExchangeError::Store(error.to_string()))
 }
 
 fn trouble(publish: &watch::Sender<MirrorStatus>, failure: &Failure, now_ms: u64) {

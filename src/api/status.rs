@@ -69,7 +69,7 @@ struct Custody {
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Ipfs {
-    /// `embedded`, or `none`: then the rest is not there.
+    /// `embedded` or `api`; or `none`: then the rest is not there.
     connector: &'static str,
     /// None while the node is away.
     #[serde(flatten)]
@@ -141,7 +141,7 @@ async fn ipfs(app: &App, records: u64) -> Ipfs {
         Err(error) => (None, Some(error.to_string())),
     };
     Ipfs {
-        connector: Connector::Embedded.as_str(),
+        connector: publishing.connector.as_str(),
         standing: standing.map(StandingOf::from),
         backlog: Some(records.saturating_sub(mirror.mirrored)),
         failing_since: mirror.trouble.as_ref().map(|trouble| rfc3339(trouble.since_ms)),

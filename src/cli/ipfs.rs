@@ -11,10 +11,11 @@ use dta_protocol::{Cid, Codec, Envelope, Identity};
 use super::say;
 use super::unlock::protection;
 use crate::actors::network::Network;
-use crate::config::Config;
+use crate::config::{Config, Connector};
 use crate::home::Home;
 use crate::keystore::Keystore;
 use crate::node::open::{identity_of, libp2p_key};
+use crate::node::publishing;
 use crate::ports::OsEntropy;
 use crate::time::rfc3339;
 use dta_ipfs::address::peer;
@@ -79,11 +80,24 @@ pub fn run(home: &Home, command: &IpfsCommand) -> anyhow::Result<()> {
 
 fn id(home: &Home, unlock: &IdCommand) -> anyhow::Result<()> {
     let config = Config::read(home)?;
+    if config.ipfs.connector == Connector::Api {
+        say(format_args!("peer {}", peer_beside(home, &config)?))?;
+        say(format_args!("node {}", identity_of(home)?))?;
+        return Ok(());
+    }
     let keystore = Keystore::read(&home.seed_file())?;
     let seed = keystore.unlock(&protection(&config, home, &keystore, unlock.passphrase_file.as_deref())?)?;
     say(format_args!("peer {}", peer_id(&libp2p_key(&seed)).context("the key is none")?))?;
     say(format_args!("node {}", identity_of(home)?))?;
     Ok(())
+}
+
+/// The peer id of the node at `ipfs.api`, which must run.
+fn peer_beside(home: &Home, config: &Config) -> anyhow::Result<String> {
+    let network = Network::start()?;
+    let standing = network.wait(publishing::api(config, home, &network)?.standing());
+    network.stop();
+    Ok(standing.context("the network threads have stopped")?.context("ipfs.api")?.peer_id)
 }
 
 fn get(command: &GetCommand) -> anyhow::Result<()> {
@@ -93,6 +107,7 @@ fn get(command: &GetCommand) -> anyhow::Result<()> {
         peers: vec![peer(&command.peer).context("--peer")?],
         swarm_key: command.swarm_key.as_deref().map(SwarmKey::read).transpose()?,
         key: Secret::random(&mut OsEntropy),
+        source: None,
     };
     let network = Network::start()?;
     let node = network.wait(Embedded::start(settings, network.handle().clone()));

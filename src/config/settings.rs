@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use dta_events::log::Pace;
-use dta_ipfs::address::{check_listen, is_loopback, peer};
-use dta_ipfs::{Multiaddr, Protocol};
 use dta_protocol::Cid;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+
+use super::ipfs::Ipfs;
 
 /// All settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -134,59 +134,6 @@ pub enum Trust {
     Open,
 }
 
-/// `[ipfs]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Ipfs {
-    /// What publishes.
-    pub connector: Connector,
-    /// Where the embedded node listens.
-    pub listen: Vec<Multiaddr>,
-    /// Whom it stays connected with.
-    pub peers: Vec<Multiaddr>,
-    /// The private network's key; none: no private network.
-    pub swarm_key: Option<PathBuf>,
-    /// Whether addresses beyond loopback may be used without a swarm key.
-    pub public: bool,
-}
-
-/// What publishes blocks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Connector {
-    /// An IPFS node inside this process.
-    #[default]
-    Embedded,
-    /// Nothing.
-    None,
-}
-
-impl Connector {
-    /// As in `ipfs.connector` of the status.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Connector::Embedded => "embedded",
-            Connector::None => "none",
-        }
-    }
-}
-
-impl Ipfs {
-    /// What is wrong with it, and with which key.
-    pub(super) fn trouble(&self) -> Option<String> {
-        let bad = |key: &str, address: &Multiaddr, why: &dyn Display| format!("ipfs.{key}: {address}: {why}");
-        let listen = self.listen.iter().map(|address| ("listen", address, check_listen(address)));
-        let peers = self.peers.iter().map(|address| ("peers", address, peer(address).map(drop)));
-        listen.chain(peers).find_map(|(key, address, usable)| match usable {
-            Err(why) => Some(bad(key, address, &why)),
-            Ok(()) if is_loopback(address) || self.swarm_key.is_some() || self.public => None,
-            Ok(()) => {
-                Some(bad(key, address, &"beyond loopback it needs ipfs.swarm_key, or ipfs.public = true"))
-            }
-        })
-    }
-}
-
 /// `[keystore]`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -296,14 +243,6 @@ impl Default for Peers {
     }
 }
 
-impl Default for Ipfs {
-    fn default() -> Self {
-        let place = Protocol::Ip4([127, 0, 0, 1].into());
-        let listen = vec![Multiaddr::from(place).with(Protocol::Tcp(5558))];
-        Self { connector: Connector::Embedded, listen, peers: Vec::new(), swarm_key: None, public: false }
-    }
-}
-
 impl Default for Clock {
     fn default() -> Self {
         Self { trusted_after_ms: 600_000 }
@@ -351,7 +290,7 @@ impl Default for Log {
 }
 
 /// A value in its own notation; an empty text is none.
-fn parsed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(super) fn parsed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err: Display>,

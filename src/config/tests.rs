@@ -18,6 +18,8 @@ fn the_template_is_the_defaults_whether_commented_or_not() {
     let mut expected = Config { seeds: vec![Seeds::default()], ..Config::default() };
     expected.keystore.key_file = Some("seed.key".into());
     expected.ipfs.swarm_key = Some("swarm.key".into());
+    expected.ipfs.listen = Some(expected.ipfs.listen());
+    expected.ipfs.keep_blocks = Some(expected.ipfs.keep_blocks());
     assert_eq!(read(&live).unwrap(), expected);
 }
 
@@ -56,12 +58,56 @@ fn what_is_not_a_setting_is_refused_by_name() {
         ("[ipfs]\npeers = [\"/dnsaddr/bootstrap.libp2p.io\"]", "ipfs.peers"),
         (&format!("[ipfs]\npeers = [\"{OUTSIDE}\"]"), "ipfs.swarm_key"),
         ("[ipfs]\nbootstrap = []", "bootstrap"),
+        ("[ipfs]\nkeep_blocks = 99", "ipfs.keep_blocks: is 99, must be at least 100"),
+        ("[ipfs]\nkeep_blocks = -1", "keep_blocks"),
         ("[log]\nformat = \"xml\"", "xml"),
         ("[http\n", "TOML"),
     ] {
         let error = read(text).unwrap_err();
         assert!(error.contains(named) && error.contains("config.toml"), "{text}: {error}");
     }
+}
+
+#[test]
+fn each_connector_has_keys_of_its_own() {
+    let token = "api_token = \"kubo.token\"";
+    let peer = format!("peers = [\"{}\"]", OUTSIDE.replace("10.0.0.7", "127.0.0.1"));
+    for (connector, line, named) in [
+        ("api", "listen = []", "ipfs.listen: is for ipfs.connector = \"embedded\""),
+        ("api", &peer, "ipfs.peers: is for ipfs.connector = \"embedded\""),
+        ("api", "swarm_key = \"swarm.key\"", "ipfs.swarm_key: is for ipfs.connector = \"embedded\""),
+        ("api", "keep_blocks = 1000", "ipfs.keep_blocks: is for ipfs.connector = \"embedded\""),
+        ("api", "public = true", "ipfs.public: is for ipfs.connector = \"embedded\""),
+        ("embedded", "api = \"http://127.0.0.1:5001\"", "ipfs.api: is for ipfs.connector = \"api\""),
+        ("embedded", token, "ipfs.api_token: is for ipfs.connector = \"api\""),
+        ("embedded", "pin = true", "ipfs.pin: is for ipfs.connector = \"api\""),
+        ("api", "api = \"127.0.0.1:5001\"", "ipfs.api"),
+        ("api", "api = \"/ip4/127.0.0.1/tcp/5001\"", "ipfs.api"),
+        ("api", "api = \"http://me:secret@127.0.0.1:5001\"", "ipfs.api"),
+        (
+            "api",
+            &format!("api = \"http://kubo.example:5001\"\n{token}"),
+            "ipfs.api: http://kubo.example:5001",
+        ),
+        ("api", &format!("api = \"http://10.0.0.7:5001\"\n{token}"), "must be https://, or on loopback"),
+    ] {
+        let error = read(&format!("[ipfs]\nconnector = \"{connector}\"\n{line}\n")).unwrap_err();
+        assert!(error.contains(named) && error.contains("config.toml"), "{connector}, {line}: {error}");
+        // Nothing is published: what the keys are for may stay for another day.
+        let none = read(&format!("[ipfs]\nconnector = \"none\"\n{line}\n"));
+        assert_eq!(none.is_ok(), named.contains("is for"), "{line}");
+    }
+    let settings = read("[ipfs]\nconnector = \"api\"").unwrap().ipfs;
+    assert_eq!((settings.api().as_str(), settings.pin), ("http://127.0.0.1:5001", None));
+    for url in
+        ["http://[::1]:5001", "http://localhost:5001", "https://kubo.example", "http://127.0.0.1:5001/"]
+    {
+        let settings = read(&format!("[ipfs]\nconnector = \"api\"\napi = \"{url}\"\n{token}\npin = false"));
+        let settings = settings.unwrap();
+        assert_eq!(settings.ipfs.api().as_str(), url.trim_end_matches('/'));
+        assert_eq!(settings.api_token(&Home::new("/srv/dta")), Some("/srv/dta/kubo.token".into()));
+    }
+    assert!(read("[ipfs]\nconnector = \"api\"\napi = \"http://kubo.example:5001\"").is_ok());
 }
 
 /// A peer on another machine.

@@ -17,6 +17,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::address::Peer;
+use super::lending::{Lending, Source, ask};
 use super::{Answer, ExchangeError, Standing, SwarmKey, check, peers};
 
 /// The longest wait for a block: rust-ipfs adds it to the clock, which must not overflow.
@@ -42,6 +43,8 @@ pub struct Settings {
     pub swarm_key: Option<SwarmKey>,
     /// The seed (RFC 8032) of its ed25519 key, which names it.
     pub key: Secret<32>,
+    /// Where blocks are that it gives away and need not keep.
+    pub source: Option<Arc<dyn Source>>,
 }
 
 /// Why a node cannot run with these settings.
@@ -63,6 +66,8 @@ pub struct Embedded {
 struct Node {
     settings: Settings,
     state: Mutex<State>,
+    /// Held from storing a block to pinning it.
+    storing: Arc<Mutex<()>>,
 }
 
 enum State {
@@ -70,7 +75,8 @@ enum State {
     Down,
     Up {
         ipfs: Box<Ipfs>,
-        _dialling: JoinSet<()>,
+        /// Dialling and lending.
+        _tasks: JoinSet<()>,
     },
     Stopped,
 }
@@ -99,7 +105,7 @@ impl Embedded {
     /// # Errors
     /// An address that cannot be listened on.
     pub async fn start(settings: Settings, runtime: Handle) -> Result<Self, ListenError> {
-        let node = Arc::new(Node { settings, state: Mutex::new(State::Down) });
+        let node = Arc::new(Node { settings, state: Mutex::new(State::Down), storing: Arc::default() });
         let embedded = Self { node, runtime };
         let first = embedded.on_runtime(|node| async move {
             match node.up().await {
@@ -140,8 +146,11 @@ impl Node {
         let (node, runtime) = (self.clone(), Handle::current());
         let begun = tokio::task::spawn_blocking(move || runtime.block_on(begin(&node.settings)));
         let ipfs = begun.await.map_err(|error| Begin::Away(error.to_string()))??;
-        let _dialling = peers::keep(&ipfs, &self.settings.peers);
-        *state = State::Up { ipfs: Box::new(ipfs.clone()), _dialling };
+        let mut _tasks = peers::keep(&ipfs, &self.settings.peers);
+        if let Some(source) = &self.settings.source {
+            _tasks.spawn(Lending::new(ipfs.clone(), source.clone(), self.storing.clone()).run());
+        }
+        *state = State::Up { ipfs: Box::new(ipfs.clone()), _tasks };
         Ok(ipfs)
     }
 
@@ -204,6 +213,7 @@ impl Embedded {
             let ipfs = node.running().await?;
             let name = foreign(&cid)?;
             let block = Block::new(name, bytes).map_err(store)?;
+            let _storing = node.storing.lock().await;
             // What is there and damaged would stay, and could not be pinned.
             kept(&ipfs, &cid, name).await?;
             ipfs.put_block(&block).await.map_err(store)?;
@@ -218,8 +228,15 @@ impl Embedded {
             let ipfs = node.running().await?;
             let timeout = timeout.min(LONGEST_WAIT);
             let name = foreign(&cid)?;
+            let stored = ipfs.repo().get_block_now(name).await.map_err(store)?;
+            if stored.is_none()
+                && let Some(source) = &node.settings.source
+                && let Some(bytes) = ask(source, cid).await.map_err(ExchangeError::Store)?
+            {
+                return Ok(bytes);
+            }
             // What is here and broken is said so: fetching would not replace it.
-            let block = match ipfs.repo().get_block_now(name).await.map_err(store)? {
+            let block = match stored {
                 Some(block) => block,
                 // Its own limit is left behind ours: the answer is the same whichever clock is faster.
                 None => tokio::time::timeout(timeout, ipfs.get_block(name).timeout(LONGEST_WAIT * 2))
@@ -253,6 +270,17 @@ impl Embedded {
             let ipfs = node.running().await?;
             let name = foreign(&cid)?;
             kept(&ipfs, &cid, name).await
+        })
+    }
+
+    /// Removes a block from the store; whoever wants it gets it from the source, if that has it. Errors: `Store`.
+    pub fn forget(&self, cid: Cid) -> Answer<()> {
+        self.on_runtime(move |node| async move {
+            let ipfs = node.running().await?;
+            let name = foreign(&cid)?;
+            // A pin keeps what it pins. There may be none, nor a block.
+            let _ = ipfs.remove_pin(name).await;
+            ipfs.remove_block(name, false).await.map_err(store).map(drop)
         })
     }
 

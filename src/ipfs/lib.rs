@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod embedded;
+pub mod lending;
 mod peers;
 pub mod swarm_key;
 

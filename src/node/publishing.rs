@@ -1,5 +1,7 @@
 //! Publishing, wired: the block exchange the settings name, and the mirror that feeds it.
 
+mod token;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +9,7 @@ use dta_crypto::Secret;
 use thiserror::Error;
 use tokio::sync::watch;
 
-use crate::actors::ipfs::{BlockExchange, Embedded, ExchangeError, Standing, SwarmKey};
+use crate::actors::ipfs::{Api, BlockExchange, Embedded, ExchangeError, Published, Standing, SwarmKey};
 use crate::actors::log::LogReader;
 use crate::actors::mirror::{self, Mirror, MirrorHandle};
 use crate::actors::network::Network;
@@ -17,6 +19,7 @@ use crate::ports::Clock;
 use dta_ipfs::address::{AddressError, peer};
 use dta_ipfs::embedded::{ListenError, Settings};
 use dta_ipfs::swarm_key::SwarmKeyError;
+use token::TokenError;
 
 /// How long the status waits for the exchange.
 const STANDING: Duration = Duration::from_secs(2);
@@ -33,6 +36,12 @@ pub enum PublishingError {
     /// `ipfs.listen`.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// `ipfs.api_token`.
+    #[error("ipfs.api_token: {0}")]
+    Token(#[from] TokenError),
+    /// TLS cannot be set up.
+    #[error("ipfs.api: {0}")]
+    Api(#[from] reqwest::Error),
 }
 
 /// What publishes, while it does.
@@ -48,6 +57,8 @@ pub struct PublishingHandle {
     pub exchange: Arc<dyn BlockExchange>,
     /// What is copied there.
     pub mirror: MirrorHandle,
+    /// Which one the settings name.
+    pub connector: Connector,
 }
 
 impl Publishing {
@@ -64,30 +75,29 @@ impl Publishing {
         clock: Arc<dyn Clock>,
         network: &Network,
     ) -> Result<Option<Self>, PublishingError> {
-        if config.ipfs.connector == Connector::None {
-            return Ok(None);
-        }
-        let settings = Settings {
-            folder: Some(home.ipfs()),
-            listen: config.ipfs.listen.clone(),
-            peers: config.ipfs.peers.iter().map(peer).collect::<Result<_, _>>()?,
-            swarm_key: config.swarm_key(home).map(|path| SwarmKey::read(&path)).transpose()?,
-            key,
+        let connector = config.ipfs.connector;
+        let exchange = match connector {
+            Connector::None => None,
+            Connector::Embedded => embedded(config, home, key, log.clone(), network)?,
+            Connector::Api => Some(api(config, home, network)?),
         };
-        let Some(embedded) = network.wait(Embedded::start(settings, network.handle().clone())) else {
-            return Ok(None);
-        };
-        let exchange: Arc<dyn BlockExchange> = Arc::new(embedded?);
+        let Some(exchange) = exchange else { return Ok(None) };
         let parts = mirror::Parts {
             log,
             exchange: exchange.clone(),
             head,
-            position: home.mirror_position(),
+            // What one of them has, the other may not.
+            position: match connector {
+                Connector::Api => home.mirror_position_beside(),
+                _ => home.mirror_position(),
+            },
             clock,
             backoff: mirror::BACKOFF,
+            // Another node has room as its operator sees fit, and cannot read the log.
+            keep_blocks: (connector == Connector::Embedded).then(|| config.ipfs.keep_blocks()),
         };
         let mirror = Mirror::start(parts, network.handle());
-        let handle = PublishingHandle { exchange, mirror: mirror.handle() };
+        let handle = PublishingHandle { exchange, mirror: mirror.handle(), connector };
         Ok(Some(Self { handle, mirror }))
     }
 
@@ -102,6 +112,42 @@ impl Publishing {
         // It only fails if it has stopped.
         let _ = self.handle.exchange.stop().await;
     }
+}
+
+/// None if the network threads have stopped.
+fn embedded(
+    config: &Config,
+    home: &Home,
+    key: Secret<32>,
+    log: Arc<dyn LogReader>,
+    network: &Network,
+) -> Result<Option<Arc<dyn BlockExchange>>, PublishingError> {
+    let settings = Settings {
+        folder: Some(home.ipfs()),
+        listen: config.ipfs.listen(),
+        peers: config.ipfs.peers.iter().map(peer).collect::<Result<_, _>>()?,
+        swarm_key: config.swarm_key(home).map(|path| SwarmKey::read(&path)).transpose()?,
+        key,
+        source: Some(Arc::new(Published(log))),
+    };
+    let Some(embedded) = network.wait(Embedded::start(settings, network.handle().clone())) else {
+        return Ok(None);
+    };
+    Ok(Some(Arc::new(embedded?)))
+}
+
+/// The connector to the node that the settings name, which need not be there yet.
+///
+/// # Errors
+/// Unusable settings.
+pub(crate) fn api(
+    config: &Config,
+    home: &Home,
+    network: &Network,
+) -> Result<Arc<dyn BlockExchange>, PublishingError> {
+    let authorization = config.api_token(home).map(|path| token::authorization(&path)).transpose()?;
+    let pin = config.ipfs.pin.unwrap_or(true);
+    Ok(Arc::new(Api::new(config.ipfs.api(), authorization, pin, network.handle().clone())?))
 }
 
 impl PublishingHandle {

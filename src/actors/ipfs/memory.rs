@@ -25,6 +25,7 @@ struct Node {
     puts: Vec<Cid>,
     /// How many more puts succeed; none: all.
     puts_left: Option<u64>,
+    forgets_nothing: bool,
     stopped: bool,
 }
 
@@ -54,6 +55,11 @@ impl MemoryExchange {
     /// Every put after this many fails, until it is told otherwise.
     pub(crate) fn let_puts(&self, puts_left: Option<u64>) {
         self.node(|node| node.puts_left = puts_left);
+    }
+
+    /// Whether it forgets what it is told to, or fails.
+    pub(crate) fn let_forget(&self, forgets: bool) {
+        self.node(|node| node.forgets_nothing = !forgets);
     }
 
     /// What was put, repetitions included, in order.
@@ -140,6 +146,17 @@ impl BlockExchange for MemoryExchange {
             whole
         });
         Box::pin(std::future::ready(whole))
+    }
+
+    fn forget(&self, cid: Cid) -> Answer<()> {
+        let forget = self.going(|node| match node.forgets_nothing {
+            true => Err(ExchangeError::Store("told to fail".into())),
+            false => {
+                node.blocks.remove(&cid);
+                Ok(())
+            }
+        });
+        Box::pin(std::future::ready(forget.flatten()))
     }
 
     fn standing(&self) -> Answer<Standing> {

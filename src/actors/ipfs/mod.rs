@@ -1,6 +1,7 @@
 //! The block exchange: how published blocks get from node to node. The port; [`Embedded`] is an IPFS node inside this
-//! process, `memory` joins several in one test.
+//! process, [`Api`] speaks to one beside it, `memory` joins several in one test.
 
+mod api;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
@@ -8,13 +9,16 @@ pub(crate) mod memory;
 #[cfg(test)]
 pub(crate) mod testing;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dta_ipfs::check;
+use dta_ipfs::lending::Source;
 use dta_protocol::Cid;
 
-use super::log::PublishedBlock;
+use super::log::{LogReader, PublishedBlock};
 
+pub use api::Api;
 pub use dta_ipfs::{Answer, Embedded, ExchangeError, Standing, SwarmKey, limit};
 
 /// A node of the exchange. Every method may be called from any thread, at the same time as others; none blocks the
@@ -35,10 +39,14 @@ pub trait BlockExchange: Send + Sync {
     /// writes it again. Errors: `Store`, also if it cannot be removed.
     fn whole(&self, cid: Cid) -> Answer<bool>;
 
+    /// Removes the block from the store, pinned or not; none there is no error. Whoever wants it may still get it from the
+    /// exchange, if that can read what the log published. Errors: `Store`.
+    fn forget(&self, cid: Cid) -> Answer<()>;
+
     /// Who it is and whom it is connected to.
     fn standing(&self) -> Answer<Standing>;
 
-    /// Closes connections and store. It may be repeated.
+    /// Closes connections and store, if they are this process's: a node beside it goes on. It may be repeated.
     fn stop(&self) -> Answer<()>;
 }
 
@@ -62,12 +70,26 @@ impl BlockExchange for Embedded {
         Self::whole(self, cid)
     }
 
+    fn forget(&self, cid: Cid) -> Answer<()> {
+        Self::forget(self, cid)
+    }
+
     fn standing(&self) -> Answer<Standing> {
         Self::standing(self)
     }
 
     fn stop(&self) -> Answer<()> {
         Self::stop(self)
+    }
+}
+
+/// What a log has published, for a node that keeps only the newest of it.
+pub struct Published(pub Arc<dyn LogReader>);
+
+impl Source for Published {
+    fn block(&self, cid: &Cid) -> Result<Option<Vec<u8>>, String> {
+        let block = self.0.published_block(&cid.to_bytes()).map_err(|error| error.to_string())?;
+        Ok(block.map(|block| block.bytes().to_vec()))
     }
 }
 

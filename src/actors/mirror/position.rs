@@ -17,6 +17,8 @@ const FILE_BYTES_MAX: u64 = 1_024;
 pub(super) struct Position {
     pub(super) at: PublishedAt,
     pub(super) cid: CidBytes,
+    /// All up to this place is not kept any more.
+    pub(super) forgotten: Option<PublishedAt>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -26,6 +28,15 @@ struct Stored {
     n: u32,
     /// Tells another log, or one that lost its end and grew another.
     cid: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    forgotten: Option<Forgotten>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Forgotten {
+    sequence: u64,
+    n: u32,
 }
 
 /// The position in the file, if that block stands there in this log; else none: all is copied again.
@@ -63,19 +74,28 @@ fn read(path: &Path) -> io::Result<Position> {
 }
 
 fn parse(bytes: &[u8]) -> io::Result<Position> {
-    let Stored { sequence, n, cid } = serde_json::from_slice(bytes)?;
+    let Stored { sequence, n, cid, forgotten } = serde_json::from_slice(bytes)?;
     let cid: Cid = cid.parse().map_err(io::Error::other)?;
-    Ok(Position { at: PublishedAt { sequence, n }, cid: cid.to_bytes() })
+    let at = PublishedAt { sequence, n };
+    let forgotten = forgotten.map(|Forgotten { sequence, n }| PublishedAt { sequence, n });
+    if forgotten.is_some_and(|forgotten| forgotten > at) {
+        return Err(io::Error::other("forgotten: is after what was copied last"));
+    }
+    Ok(Position { at, cid: cid.to_bytes(), forgotten })
 }
 
-/// Writes the file, synced.
+/// Writes the file, synced, and its folder if there is none.
 pub(super) fn write(path: &Path, position: &Position) -> io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+        files::private_folder(folder)?;
+    }
     files::replace(path, &text(position)?)
 }
 
 fn text(position: &Position) -> io::Result<Vec<u8>> {
     let cid = Cid::from_bytes(&position.cid).map_err(io::Error::other)?.to_string();
-    let stored = Stored { sequence: position.at.sequence, n: position.at.n, cid };
+    let forgotten = position.forgotten.map(|PublishedAt { sequence, n }| Forgotten { sequence, n });
+    let stored = Stored { sequence: position.at.sequence, n: position.at.n, cid, forgotten };
     Ok(serde_json::to_vec(&stored)?)
 }
 

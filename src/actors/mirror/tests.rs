@@ -35,6 +35,7 @@ struct World {
     clock: Arc<Hands>,
     folder: tempfile::TempDir,
     head: watch::Sender<u64>,
+    keep_blocks: Option<u64>,
 }
 
 impl World {
@@ -45,6 +46,7 @@ impl World {
             clock: Arc::default(),
             folder: tempfile::tempdir().unwrap(),
             head: watch::channel(0).0,
+            keep_blocks: None,
         }
     }
 
@@ -56,6 +58,7 @@ impl World {
             position: self.position(),
             clock: self.clock.clone(),
             backoff: SOON,
+            keep_blocks: self.keep_blocks,
         };
         Mirror::start(parts, &Handle::current())
     }
@@ -237,6 +240,8 @@ async fn a_position_that_is_not_this_logs_begins_anew() {
         named(5, 0, &all[4]),
         named(u64::MAX, u32::MAX, &all[4]),
         named(3, 0, &Cid::of(Codec::DagCbor, b"block 3")),
+        good.replace('}', r#","forgotten":{"sequence":4,"n":1}}"#),
+        good.replace('}', r#","forgotten":{"sequence":3}}"#),
         good.replace("\"sequence\":4", "\"sequence\":-1"),
         " ".repeat(5_000) + &good,
     ] {
@@ -289,6 +294,91 @@ async fn what_the_exchange_lost_or_damaged_meanwhile_is_copied_again() {
     for cid in all {
         assert_eq!(world.exchange.whole(cid).await, Ok(true));
     }
+}
+
+/// Which of these the exchange has, as a range that they must be.
+async fn kept(world: &World, all: &[Cid]) -> std::ops::Range<usize> {
+    let mut there = Vec::new();
+    for (n, cid) in all.iter().enumerate() {
+        if world.exchange.has(*cid).await.unwrap() {
+            there.push(n);
+        }
+    }
+    let range = there.first().map_or(0..0, |first| *first..first + there.len());
+    assert_eq!(there, range.clone().collect::<Vec<_>>());
+    range
+}
+
+#[tokio::test]
+async fn only_the_newest_are_kept_and_the_look_after_a_start_brings_back_none_else() {
+    let world = World { keep_blocks: Some(100), ..World::new() };
+    let mut all = world.publish(&contents(0..90));
+    let mirror = world.start();
+    world.caught_up(&mirror).await;
+    assert_eq!(kept(&world, &all).await, 0..90);
+    all.extend(world.publish(&contents(90..350)));
+    world.caught_up(&mirror).await;
+    assert_eq!(kept(&world, &all).await, 250..350);
+    mirror.stop().await;
+    assert!(stored(&world.position()).ends_with(r#""forgotten":{"sequence":249,"n":0}}"#));
+    world.exchange.lose(&all[300]);
+    let before = world.exchange.puts().len();
+    let mirror = world.start();
+    until("it is there again", || async { world.exchange.puts().len() > before }).await;
+    all.extend(world.publish(&contents(350..380)));
+    world.caught_up(&mirror).await;
+    assert_eq!(kept(&world, &all).await, 280..380, "the count goes on where it was");
+    mirror.stop().await;
+    assert_eq!(world.exchange.puts()[..350], all[..350]);
+    let mut after = world.exchange.puts()[before..].to_vec();
+    after.retain(|cid| *cid != all[300]);
+    assert_eq!(after, all[350..]);
+}
+
+#[tokio::test]
+async fn who_kept_all_keeps_the_newest_once_it_is_told_to_and_the_other_way_round() {
+    let world = World::new();
+    let mut all = world.publish(&contents(0..300));
+    let mirror = world.start();
+    world.caught_up(&mirror).await;
+    mirror.stop().await;
+    let world = World { keep_blocks: Some(120), ..world };
+    let mirror = world.start();
+    all.extend(world.publish(&contents(300..301)));
+    world.caught_up(&mirror).await;
+    assert_eq!(kept(&world, &all).await, 181..301);
+    mirror.stop().await;
+    let world = World { keep_blocks: Some(1_000), ..world };
+    let mirror = world.start();
+    all.extend(world.publish(&contents(301..400)));
+    world.caught_up(&mirror).await;
+    assert_eq!(kept(&world, &all).await, 181..400, "what is older is served from the log");
+    mirror.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_kept_is_not_copied_anew() {
+    let world = World { keep_blocks: Some(100), ..World::new() };
+    let all = world.publish(&contents(0..1_000));
+    let mirror = world.start();
+    world.caught_up(&mirror).await;
+    assert_eq!(world.exchange.puts(), all[900..]);
+    mirror.stop().await;
+}
+
+#[tokio::test]
+async fn an_exchange_that_does_not_forget_is_in_trouble_and_forgets_later() {
+    let world = World { keep_blocks: Some(100), ..World::new() };
+    let all = world.publish(&contents(0..100));
+    let mirror = world.start();
+    world.caught_up(&mirror).await;
+    world.exchange.let_forget(false);
+    world.publish(&contents(100..101));
+    in_trouble(&mirror).await;
+    world.exchange.let_forget(true);
+    world.caught_up(&mirror).await;
+    assert_eq!(kept(&world, &all).await, 1..100);
+    mirror.stop().await;
 }
 
 #[tokio::test]

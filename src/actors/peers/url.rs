@@ -57,9 +57,22 @@ impl PeerUrl {
         &self.0
     }
 
+    /// Whether what is sent there can be read by nobody on the way: TLS, or this machine.
+    pub fn is_private(&self) -> bool {
+        let Ok(url) = Url::parse(&self.0) else { return false };
+        let loopback = match url.host_str() {
+            Some("localhost") => true,
+            Some(host) => {
+                host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+            }
+            None => false,
+        };
+        loopback || url.scheme() == "https"
+    }
+
     /// The URL of a target (path and query, from its slash on), if no character of the target would be sent otherwise
     /// than it is written.
-    pub(super) fn join(&self, target: &str) -> Option<Url> {
+    pub(in crate::actors) fn join(&self, target: &str) -> Option<Url> {
         let text = format!("{}{target}", self.0);
         let url = Url::parse(&text).ok()?;
         (target.starts_with('/') && url.fragment().is_none() && url.as_str() == text).then_some(url)

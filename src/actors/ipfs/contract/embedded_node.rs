@@ -7,7 +7,9 @@ use std::sync::Arc;
 use dta_ipfs::Multiaddr;
 use tempfile::TempDir;
 
+use super::super::testing::{append, log, publish};
 use super::*;
+use crate::actors::log::BlockClass::{Held, Published};
 use crate::ports::OsEntropy;
 use dta_ipfs::embedded::Settings;
 use dta_ipfs::{Embedded, SwarmKey, address};
@@ -49,6 +51,7 @@ impl Nodes {
             peers,
             swarm_key: self.key(),
             key: dta_crypto::hkdf(name.as_bytes(), &[b"test"]),
+            source: None,
         }
     }
 
@@ -104,6 +107,49 @@ fn blocks_survive_a_restart_and_peers_are_dialled_again() {
         assert_eq!((&after.peer_id, &after.addresses), (&before.peer_id, &before.addresses));
         assert_eq!(bob.get(raw(b"kept"), LONG).await.unwrap(), b"kept", "bob has dialled again");
         assert_eq!(bob.standing().await.unwrap().connected, [before.peer_id]);
+    });
+}
+
+#[test]
+fn what_the_log_published_and_the_node_does_not_keep_is_served_all_the_same() {
+    let nodes = Nodes::new();
+    run(async {
+        let log = log();
+        let contents: Vec<String> = (0..200).map(|n| format!("old {n}")).collect();
+        let old = publish(&*log, &contents);
+        let [held, spoilt] =
+            [(raw(b"held"), Held, &b"held"[..]), (raw(b"spoilt"), Published, b"other bytes")]
+                .map(|block| append(&*log, &[block])[0]);
+        let settings = nodes.settings("alice", &[]).await;
+        let source = Some(Arc::new(super::super::Published(log.clone())) as _);
+        let alice = nodes.start(Settings { source, ..settings }).await;
+        let bob = nodes.node("bob", &[&alice]).await;
+        meet(&alice, &bob).await;
+        let got: Vec<_> = old.iter().map(|cid| tokio::spawn(bob.get(*cid, LONG))).collect();
+        for (got, content) in got.into_iter().zip(&contents) {
+            assert_eq!(got.await.unwrap().unwrap(), content.as_bytes());
+        }
+        assert_eq!(alice.get(old[7], Duration::ZERO).await.unwrap(), b"old 7");
+        for cid in [held, spoilt] {
+            assert!(bob.get(cid, SHORT).await.is_err(), "{cid} is not given away");
+            assert!(alice.get(cid, SHORT).await.is_err());
+        }
+        // What was put and is not kept any more is as what never was.
+        let put = publish(&*log, ["put"])[0];
+        alice.put(published(b"put")).await.unwrap();
+        alice.forget(put).await.unwrap();
+        assert_eq!(alice.has(put).await, Ok(false));
+        assert_eq!(bob.get(put, LONG).await.unwrap(), b"put");
+        // What is lent and put meanwhile stays, what is only lent is gone after the next start.
+        alice.put(published(b"old 0")).await.unwrap();
+        assert_eq!(alice.has(old[1]).await, Ok(true));
+        alice.stop().await.unwrap();
+        let settings = nodes.settings("alice", &[]).await;
+        let source = Some(Arc::new(super::super::Published(super::super::testing::log())) as _);
+        let alice = nodes.start(Settings { source, ..settings }).await;
+        until("what was lent is gone", || async { alice.has(old[1]).await == Ok(false) }).await;
+        until("all of it", || async { alice.has(old[199]).await == Ok(false) }).await;
+        assert_eq!(alice.has(old[0]).await, Ok(true), "what is kept is not");
     });
 }
 
