@@ -11,8 +11,9 @@ use bincode::Options;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Largest stored shape, in bytes: many times what any record or event needs, and small enough to refuse early.
-pub const STORED_BYTES_MAX: u64 = 1 << 20;
+/// Largest stored shape, in bytes: many times what any record or event needs, small enough to refuse early, and to be sealed
+/// into a checkpoint (256 KiB) whole.
+pub const STORED_BYTES_MAX: u64 = 192 << 10;
 
 /// Why bytes are not the stored shape that was asked for, or a value cannot be stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

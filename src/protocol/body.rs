@@ -92,7 +92,7 @@ pub trait Plaintext: Shape + Sized {
 }
 
 /// How a plaintext is laid out; not to be called from outside.
-mod shape {
+pub(crate) mod shape {
     use ipld_core::ipld::Ipld;
 
     use crate::fields::{FieldError, Fields};

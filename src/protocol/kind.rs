@@ -27,6 +27,8 @@ pub enum Kind {
     CancellationRequested,
     /// `order/closed`, by the fiduciary.
     Closed,
+    /// `log/checkpoint`, by a node about its log.
+    Checkpoint,
 }
 
 /// A kind or role whose name is not known here.
@@ -36,7 +38,7 @@ pub struct UnknownName;
 
 impl Kind {
     /// All kinds there are.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
         Kind::Identity,
         Kind::Placed,
         Kind::Committed,
@@ -46,6 +48,7 @@ impl Kind {
         Kind::Disputed,
         Kind::CancellationRequested,
         Kind::Closed,
+        Kind::Checkpoint,
     ];
 
     /// The name on the wire.
@@ -60,12 +63,13 @@ impl Kind {
             Kind::Disputed => "order/disputed",
             Kind::CancellationRequested => "order/cancellation-requested",
             Kind::Closed => "order/closed",
+            Kind::Checkpoint => "log/checkpoint",
         }
     }
 
     /// Whether this is a step of an order.
     pub const fn is_order(self) -> bool {
-        !matches!(self, Kind::Identity)
+        !matches!(self, Kind::Identity | Kind::Checkpoint)
     }
 }
 
@@ -130,7 +134,7 @@ mod tests {
         for role in Role::ALL {
             assert_eq!(role.as_str().parse(), Ok(role));
         }
-        for name in ["", "Identity", "order/placed ", "order", "order/refused", "log/checkpoint"] {
+        for name in ["", "Identity", "order/placed ", "order", "order/refused", "log", "log/checkpoints"] {
             assert_eq!(name.parse::<Kind>(), Err(UnknownName), "{name}");
         }
         assert_eq!("Parties".parse::<Role>(), Err(UnknownName));

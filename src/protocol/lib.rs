@@ -7,6 +7,7 @@
 pub mod body;
 pub mod canonical;
 pub mod car;
+pub mod checkpoint;
 pub mod cid;
 pub mod envelope;
 mod fields;
@@ -20,6 +21,7 @@ pub mod strict;
 
 pub use body::{BodyError, Extension, Plaintext, Policy};
 pub use car::CarError;
+pub use checkpoint::{CheckpointBody, LogPart};
 pub use cid::{Cid, CidError, Codec};
 pub use envelope::{Envelope, EnvelopeError, Verified};
 pub use fields::FieldError;

@@ -6,6 +6,7 @@ use ipld_core::ipld::Ipld;
 use thiserror::Error;
 
 use crate::canonical;
+use crate::checkpoint::CheckpointBody;
 use crate::cid::{Cid, Codec};
 use crate::fields::{FieldError, Fields, as_bytes};
 use crate::identity::IdentityBody;
@@ -32,13 +33,14 @@ pub struct Statement {
     pub kind: Kind,
     /// The public part.
     pub body: Body,
-    /// Descriptors of the sealed bodies: `parties`, and after it in a redemption request optionally `beneficiary`.
+    /// Descriptors of the sealed bodies: `parties`, and after it in a redemption request optionally `beneficiary`; in a
+    /// checkpoint `log`.
     pub sealed: Vec<Descriptor>,
     /// The signer's identity; `None` only in an identity, which the keys inside it sign.
     pub signer: Option<Cid>,
-    /// The order's reference, a UUIDv7 in lower case with hyphens; empty in an identity.
+    /// The order's reference, a UUIDv7 in lower case with hyphens; empty in an identity and a checkpoint.
     pub subject: String,
-    /// The envelope this one answers; `None` exactly in `identity` and `order/placed`.
+    /// The envelope this one answers; `None` exactly in `identity`, `order/placed` and a log's first checkpoint.
     pub previous: Option<Cid>,
     /// Milliseconds since 1970, UTC; at most 2^53 - 1.
     pub issued_at_ms: u64,
@@ -54,6 +56,8 @@ pub enum Body {
         /// The sender's newest signed note, at most 4,096 bytes; `None` before its first.
         note: Option<String>,
     },
+    /// Of kind `log/checkpoint`.
+    Checkpoint(CheckpointBody),
 }
 
 /// Where a sealed body is and who can open it, without naming them.
@@ -93,20 +97,23 @@ pub enum StatementError {
     #[error("field `signer` must be null in an identity")]
     SignerNotAllowed,
     /// Nothing is answered, though this kind answers something.
-    #[error("field `previous` is null, which only identity and order/placed may have")]
+    #[error("field `previous` is null, which only identity, order/placed and checkpoint 0 may have")]
     PreviousMissing,
     /// Something is answered, though this kind begins something.
-    #[error("field `previous` must be null in identity and order/placed")]
+    #[error("field `previous` must be null in identity, order/placed and checkpoint 0")]
     PreviousNotAllowed,
     /// The subject of a step is not an order's reference.
     #[error("field `subject` must be a UUIDv7 in lower case with hyphens")]
     SubjectInvalid,
-    /// An identity with a subject.
-    #[error("field `subject` must be empty in an identity")]
+    /// An identity or a checkpoint with a subject.
+    #[error("field `subject` must be empty in an identity and a checkpoint")]
     SubjectNotAllowed,
     /// Sealed bodies that this kind does not have, or in another order.
     #[error("field `sealed` does not hold the roles that {0} has")]
     SealedRoles(Kind),
+    /// The links of a checkpoint are not those that its number calls for.
+    #[error("field `skip` must hold a link for each power of 16 up to `number`, `previous` first")]
+    CheckpointLinks,
 }
 
 impl StatementError {
@@ -124,6 +131,7 @@ impl StatementError {
             StatementError::SubjectInvalid => "subject-invalid",
             StatementError::SubjectNotAllowed => "subject-not-allowed",
             StatementError::SealedRoles(_) => "sealed-roles",
+            StatementError::CheckpointLinks => "checkpoint-links",
         }
     }
 }
@@ -181,7 +189,10 @@ impl Statement {
 
     /// What a kind demands of the other fields.
     fn check(&self) -> Result<(), StatementError> {
-        let begins = matches!(self.kind, Kind::Identity | Kind::Placed);
+        let begins = match &self.body {
+            Body::Checkpoint(body) => body.number == 0,
+            _ => matches!(self.kind, Kind::Identity | Kind::Placed),
+        };
         match self.previous {
             Some(_) if begins => return Err(StatementError::PreviousNotAllowed),
             None if !begins => return Err(StatementError::PreviousMissing),
@@ -189,8 +200,8 @@ impl Statement {
         }
         let is_order = self.kind.is_order();
         match self.signer {
-            Some(_) if !is_order => return Err(StatementError::SignerNotAllowed),
-            None if is_order => return Err(StatementError::SignerMissing),
+            Some(_) if self.kind == Kind::Identity => return Err(StatementError::SignerNotAllowed),
+            None if self.kind != Kind::Identity => return Err(StatementError::SignerMissing),
             _ => {}
         }
         if is_order && !is_order_reference(&self.subject) {
@@ -199,9 +210,14 @@ impl Statement {
         if !is_order && !self.subject.is_empty() {
             return Err(StatementError::SubjectNotAllowed);
         }
+        if let Body::Checkpoint(body) = &self.body
+            && !body.links_fit(self.previous)
+        {
+            return Err(StatementError::CheckpointLinks);
+        }
         let roles: Vec<Role> = self.sealed.iter().map(|descriptor| descriptor.role).collect();
         match (self.kind, roles.as_slice()) {
-            (Kind::Identity, []) => Ok(()),
+            (Kind::Identity, []) | (Kind::Checkpoint, [Role::Log]) => Ok(()),
             (Kind::RedemptionRequested, [Role::Parties, Role::Beneficiary]) => Ok(()),
             (kind, [Role::Parties]) if kind.is_order() => Ok(()),
             (kind, _) => Err(StatementError::SealedRoles(kind)),
@@ -211,8 +227,10 @@ impl Statement {
 
 impl Body {
     fn read(kind: Kind, mut fields: Fields) -> Result<Self, FieldError> {
-        if kind == Kind::Identity {
-            return IdentityBody::read(fields).map(|body| Body::Identity(Box::new(body)));
+        match kind {
+            Kind::Identity => return IdentityBody::read(fields).map(|body| Body::Identity(Box::new(body))),
+            Kind::Checkpoint => return CheckpointBody::read(fields).map(Body::Checkpoint),
+            _ => {}
         }
         let note = fields.nullable("note", |fields, name| fields.text(name, MAX_NOTE_BYTES))?;
         fields.finish()?;
@@ -222,6 +240,7 @@ impl Body {
     fn to_ipld(&self) -> Ipld {
         match self {
             Body::Identity(body) => body.to_ipld(),
+            Body::Checkpoint(body) => body.to_ipld(),
             Body::Order { note } => map([("note", note.clone().map_or(Ipld::Null, Ipld::String))]),
         }
     }

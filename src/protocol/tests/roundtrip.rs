@@ -8,8 +8,8 @@ use dta_crypto::{ContentKey, IdentityKeys, OrderKey, Secret};
 use dta_protocol::body::*;
 use dta_protocol::envelope::MAX_BLOCK_BYTES;
 use dta_protocol::{
-    Body, Cid, Codec, DeliveryPage, Descriptor, Envelope, EnvelopeError, Identity, Kind, Plaintext, Role,
-    Statement, name_is_plain,
+    Body, CheckpointBody, Cid, Codec, DeliveryPage, Descriptor, Envelope, EnvelopeError, Identity, Kind,
+    Plaintext, Role, Statement, checkpoint, name_is_plain,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -40,7 +40,8 @@ fn descriptor(role: Role, recipients: usize) -> impl Strategy<Value = Descriptor
 }
 
 fn statement() -> impl Strategy<Value = Statement> {
-    let kind = proptest::sample::select(Kind::ALL[1..].to_vec());
+    let steps: Vec<_> = Kind::ALL.into_iter().filter(|kind| kind.is_order()).collect();
+    let kind = proptest::sample::select(steps);
     let link = || cid(Codec::DagCbor);
     let bodies = (descriptor(Role::Parties, 4), option::of(descriptor(Role::Beneficiary, 1)));
     (kind, option::of(".{0,200}"), bodies, link(), reference(), link(), time()).prop_map(
@@ -55,6 +56,25 @@ fn statement() -> impl Strategy<Value = Statement> {
             subject,
             previous: (kind != Kind::Placed).then_some(previous),
             issued_at_ms,
+        },
+    )
+}
+
+fn checkpoint() -> impl Strategy<Value = Statement> {
+    let number = prop_oneof![0..300_u64, time()];
+    let link = || cid(Codec::DagCbor);
+    (number, ".{0,200}", vec(link(), 14), descriptor(Role::Log, 1), link(), time()).prop_map(
+        |(number, note, mut skip, sealed, signer, issued_at_ms)| {
+            skip.truncate(checkpoint::levels(number));
+            Statement {
+                kind: Kind::Checkpoint,
+                previous: skip.first().copied(),
+                body: Body::Checkpoint(CheckpointBody { number, note, skip }),
+                sealed: vec![sealed],
+                signer: Some(signer),
+                subject: String::new(),
+                issued_at_ms,
+            }
         },
     )
 }
@@ -106,7 +126,7 @@ proptest! {
     }
 
     #[test]
-    fn statements(statement in statement()) {
+    fn statements(statement in prop_oneof![4 => statement(), 1 => checkpoint()]) {
         let bytes = statement.encode().unwrap();
         prop_assert_eq!(&Statement::decode(&bytes).unwrap(), &statement);
         let value: ipld_core::ipld::Ipld = serde_ipld_dagcbor::from_slice(&bytes).unwrap();
