@@ -17,6 +17,8 @@ pub(crate) struct Chain {
     pub(crate) bodies: BTreeMap<Cid, Vec<u8>>,
     /// What is to prove that the steps stand in logs.
     pub(crate) proofs: Vec<Proof>,
+    /// The checkpoints that the proofs lead to.
+    pub(crate) checkpoints: BTreeMap<Cid, Envelope>,
 }
 
 /// Why a file is no exported chain.
@@ -39,8 +41,8 @@ pub enum ChainError {
     /// A block that nothing in the chain names.
     #[error("block {0} is there, and nothing in the chain names it")]
     Unexpected(Cid),
-    /// A listed step is not an envelope.
-    #[error("step {cid}: {error}")]
+    /// A listed step or checkpoint is not an envelope.
+    #[error("{cid}: {error}")]
     Step {
         /// Which.
         cid: Cid,
@@ -55,6 +57,9 @@ pub enum ChainError {
         /// What it is.
         kind: Kind,
     },
+    /// What a proof leads to is no checkpoint of a log.
+    #[error("checkpoint {0} is an envelope of another kind")]
+    NotACheckpoint(Cid),
     /// An identity that the manifest does not list, and a step or a proof needs.
     #[error("identity {0} is needed, and the manifest does not list it")]
     IdentityMissing(Cid),
@@ -73,6 +78,7 @@ impl ChainError {
             ChainError::Unexpected(_) => "block-unexpected",
             ChainError::Step { error, .. } => error.code(),
             ChainError::NotAStep { .. } => "step-other-kind",
+            ChainError::NotACheckpoint(_) => "checkpoint-other-kind",
             ChainError::IdentityMissing(_) => "identity-missing",
             ChainError::IdentityUnexpected(_) => "identity-unexpected",
         }
@@ -93,16 +99,17 @@ impl Chain {
             .into_iter()
             .map(|cid| Ok((cid, take("identity", cid)?)))
             .collect::<Result<BTreeMap<_, _>, ChainError>>()?;
-        let checkpoints: BTreeSet<Cid> = proofs.iter().map(|proof| proof.checkpoint).collect();
-        for cid in checkpoints {
-            take("checkpoint", cid)?;
-        }
+        let named: BTreeSet<Cid> = proofs.iter().map(|proof| proof.checkpoint).collect();
+        let checkpoints = named
+            .into_iter()
+            .map(|cid| Ok((cid, read_checkpoint(cid, &take("checkpoint", cid)?)?)))
+            .collect::<Result<BTreeMap<_, _>, ChainError>>()?;
         check_identities(&steps, &proofs, &identities)?;
         let descriptors = steps.iter().flat_map(|step| &step.statement().sealed);
         let bodies = descriptors.filter_map(|body| blocks.remove_entry(&body.cid)).collect();
         match blocks.keys().next() {
             Some(cid) => Err(ChainError::Unexpected(*cid)),
-            None => Ok(Self { steps, identities, bodies, proofs }),
+            None => Ok(Self { steps, identities, bodies, proofs, checkpoints }),
         }
     }
 
@@ -136,6 +143,12 @@ fn read_step(cid: Cid, block: &[u8]) -> Result<Envelope, ChainError> {
         return Err(ChainError::NotAStep { cid, kind });
     }
     Ok(envelope)
+}
+
+fn read_checkpoint(cid: Cid, block: &[u8]) -> Result<Envelope, ChainError> {
+    let envelope = Envelope::decode(block).map_err(|error| ChainError::Step { cid, error })?;
+    let checkpoint = envelope.statement().kind == Kind::Checkpoint;
+    checkpoint.then_some(envelope).ok_or(ChainError::NotACheckpoint(cid))
 }
 
 /// Exactly those are listed whom the chain needs: nobody slips in as a signer by being listed.

@@ -38,7 +38,7 @@ pub fn verify(car: &[u8], disclosure: Option<&Disclosure>, trusted: &BTreeSet<Ci
     };
     report.add(Name::File, Subject::File, Outcome::Holds);
     let people = public::check(&chain, trusted, now_ms, &mut report);
-    inclusion::check(&chain, &mut report);
+    inclusion::check(&chain, &people, trusted, now_ms, &mut report);
     let disclosure = disclosure.filter(|disclosure| disclosure.is_for(&chain, &mut report));
     let people = people.with(disclosure);
     let opened = Opened::of(&chain, disclosure, &people, &mut report);

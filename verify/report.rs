@@ -65,8 +65,12 @@ pub enum Name {
     OneSigner,
     /// The step is not from before what it answers, nor from after the audit.
     Time,
-    /// A record with this step stands in the signer's log.
+    /// The checkpoint is its log's owner's, and commits to one tree.
+    Checkpoint,
+    /// The record stands in the log to which the checkpoint commits, and brought those envelopes.
     Inclusion,
+    /// A record that brought the step stands in its signer's log.
+    Logged,
     /// The sealed body opens and says what its kind says.
     Body,
     /// The signer is the party that the order names.
@@ -102,6 +106,10 @@ pub enum Subject {
     Identity(Cid),
     /// A step, by its kind and envelope.
     Step(Kind, Cid),
+    /// A checkpoint.
+    Checkpoint(Cid),
+    /// A record, by the identity whose log it is and its number there.
+    Record(Cid, u64),
     /// A sealed body: the kind of its step, its role, its block.
     Body(Kind, Role, Cid),
 }
@@ -197,6 +205,11 @@ impl Check {
                 value["step"] = kind.as_str().into();
                 value["envelope"] = cid.to_string().into();
             }
+            Subject::Checkpoint(cid) => value["checkpoint"] = cid.to_string().into(),
+            Subject::Record(log, sequence) => {
+                value["log"] = log.to_string().into();
+                value["sequence"] = sequence.into();
+            }
             Subject::Body(kind, role, cid) => {
                 value["step"] = kind.as_str().into();
                 value["role"] = role.as_str().into();
@@ -254,7 +267,7 @@ impl From<ChainError> for Failure {
 
 impl Name {
     /// All there are, in the order of a report.
-    pub const ALL: [Name; 22] = [
+    pub const ALL: [Name; 24] = [
         Name::File,
         Name::Disclosure,
         Name::Identity,
@@ -264,7 +277,9 @@ impl Name {
         Name::Sequence,
         Name::OneSigner,
         Name::Time,
+        Name::Checkpoint,
         Name::Inclusion,
+        Name::Logged,
         Name::Body,
         Name::Party,
         Name::Recipients,
@@ -291,7 +306,9 @@ impl Name {
             Name::Sequence => "sequence",
             Name::OneSigner => "one-signer",
             Name::Time => "time",
+            Name::Checkpoint => "checkpoint",
             Name::Inclusion => "inclusion",
+            Name::Logged => "logged",
             Name::Body => "body",
             Name::Party => "party",
             Name::Recipients => "recipients",
@@ -314,6 +331,8 @@ impl fmt::Display for Subject {
             Subject::File => f.write_str("file"),
             Subject::Identity(cid) => write!(f, "identity {cid}"),
             Subject::Step(kind, cid) => write!(f, "{kind} {cid}"),
+            Subject::Checkpoint(cid) => write!(f, "checkpoint {cid}"),
+            Subject::Record(log, sequence) => write!(f, "record {sequence} of {log}"),
             Subject::Body(kind, role, cid) => write!(f, "{kind}, {role} {cid}"),
         }
     }

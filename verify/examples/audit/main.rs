@@ -8,6 +8,7 @@
 
 mod custody;
 mod export;
+mod logs;
 mod public;
 mod release;
 #[path = "../../../src/protocol/tests/story/mod.rs"]
@@ -31,6 +32,7 @@ fn main() {
     public::files(&world, &mut cases);
     public::steps(&world, &mut cases);
     public::signatures(&world, &mut cases);
+    logs::cases(&world, &mut cases);
     custody::disclosures(&world, &mut cases);
     custody::readers(&world, &mut cases);
     custody::orders(&world, &mut cases);
