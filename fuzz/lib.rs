@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a harness says what is wrong by panicking")]
 
+mod audit;
 mod mutate;
 mod protocol;
 mod samples;
@@ -24,7 +25,7 @@ pub struct Decoder {
     pub samples: fn() -> Vec<Vec<u8>>,
 }
 
-/// Those of dta-protocol and dta-events.
+/// Those of dta-protocol, dta-events and dta-verify.
 pub const DECODERS: &[Decoder] = &[
     Decoder { name: "cbor", run: protocol::cbor, samples: samples::cbor },
     Decoder { name: "cid", run: protocol::cid, samples: samples::cids },
@@ -37,6 +38,9 @@ pub const DECODERS: &[Decoder] = &[
     Decoder { name: "sealed", run: protocol::sealed_body, samples: samples::sealed },
     Decoder { name: "car", run: protocol::car_file, samples: samples::cars },
     Decoder { name: "page", run: protocol::page, samples: samples::pages },
+    Decoder { name: "manifest", run: audit::manifest, samples: audit::manifests },
+    Decoder { name: "disclosure", run: audit::disclosure, samples: audit::disclosures },
+    Decoder { name: "chain", run: audit::chain, samples: audit::chains },
     Decoder { name: "record", run: stored::record, samples: stored::records },
     Decoder { name: "event", run: stored::event, samples: stored::events },
     Decoder { name: "history", run: stored::history, samples: stored::histories },

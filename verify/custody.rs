@@ -10,10 +10,11 @@ use dta_protocol::{Cid, Descriptor, Envelope, Kind, Role, sealed};
 
 use crate::chain::Chain;
 use crate::disclosure::Disclosure;
+use crate::name::Name;
 use crate::opened::{BEFORE_UNKNOWN, Detail, NO_KEY, Opened, OpenedStep, received};
 use crate::public::{People, step};
 use crate::release;
-use crate::report::{Failure, Name, Outcome, Report, Subject};
+use crate::report::{Failure, Outcome, Report, Subject};
 
 /// Makes these checks, each for the steps that it is about.
 pub(crate) fn check(

@@ -8,8 +8,9 @@ use dta_protocol::manifest::Proof;
 use dta_protocol::{Body, Cid, Envelope, Identity};
 
 use crate::chain::Chain;
+use crate::name::Name;
 use crate::public::{People, step};
-use crate::report::{Failure, Name, Outcome, Report, Subject};
+use crate::report::{Failure, Outcome, Report, Subject};
 
 /// One line a checkpoint, one a proof, one a step.
 pub(crate) fn check(

@@ -9,6 +9,7 @@ mod chain;
 mod custody;
 mod disclosure;
 mod inclusion;
+mod name;
 mod opened;
 mod public;
 mod release;
@@ -20,7 +21,8 @@ use dta_protocol::Cid;
 
 pub use chain::ChainError;
 pub use disclosure::{Disclosure, DisclosureError, MAX_DISCLOSURE_BYTES};
-pub use report::{About, Check, Failure, Name, Outcome, Report, Subject};
+pub use name::Name;
+pub use report::{About, Check, Failure, Outcome, Report, Subject};
 
 use chain::Chain;
 use opened::Opened;

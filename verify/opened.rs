@@ -12,8 +12,9 @@ use dta_protocol::{Cid, Descriptor, Envelope, Kind, Role};
 
 use crate::chain::Chain;
 use crate::disclosure::Disclosure;
+use crate::name::Name;
 use crate::public::People;
-use crate::report::{Failure, Name, Outcome, Report, Subject};
+use crate::report::{Failure, Outcome, Report, Subject};
 
 /// What is said of a body to which there is no key.
 pub(crate) const NO_KEY: &str = "its key is not disclosed";

@@ -7,7 +7,8 @@ use dta_protocol::{Cid, Envelope, Identity, Kind};
 
 use crate::chain::{Chain, after};
 use crate::disclosure::Disclosure;
-use crate::report::{Failure, Name, Outcome, Report, Subject};
+use crate::name::Name;
+use crate::report::{Failure, Outcome, Report, Subject};
 
 /// The identities whose documents are at hand and hold.
 pub(crate) struct People(BTreeMap<Cid, Identity>);

@@ -9,9 +9,10 @@ use dta_protocol::{Descriptor, Envelope, Kind};
 use crate::chain::Chain;
 use crate::custody::{exactly, known};
 use crate::disclosure::Disclosure;
+use crate::name::Name;
 use crate::opened::{BEFORE_UNKNOWN, Detail, NO_KEY, Opened, OpenedStep};
 use crate::public::{People, step};
-use crate::report::{Failure, Name, Outcome, Report};
+use crate::report::{Failure, Outcome, Report};
 
 /// What is said of a secret to which there is no key: that is as it should be, unless it is disputed.
 const SECRET_KEPT: &str = "the key of the sealed secret is not disclosed";
@@ -102,6 +103,8 @@ fn shown(
             let secret = Outcome::NotDisclosed(SECRET_KEPT);
             Shown { recipients: Outcome::Fails(failure), secret, other_key: false }
         }
+        // Whose it is cannot be said without the beneficiary's document.
+        (false, Outcome::NotDisclosed(why)) => nothing(why),
         // The beneficiary was given this key, and the secret is sealed under another.
         (false, recipients) => Shown {
             recipients,

@@ -57,6 +57,10 @@ pub fn secrets(world: &World, cases: &mut Cases) {
         },
         carol,
     );
+    let chain: Vec<&Step> = world.until(Kind::RedemptionRequested).into_iter().chain([&swapped]).collect();
+    let keys = chain.iter().flat_map(|step| &step.bodies);
+    let case = Case::of(world, "another key, and the beneficiary's document is not disclosed", &chain);
+    cases.holds(keys.fold(case, Case::key_of).key_of(swapped.secret.as_ref().unwrap()));
     for (check, reason, case) in [
         at(
             Name::SecretRecipients,
