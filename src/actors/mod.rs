@@ -12,6 +12,7 @@ pub mod orders;
 pub mod outbox;
 pub mod peers;
 pub mod projector;
+pub mod published;
 pub mod seeds;
 pub mod services;
 pub mod timers;

@@ -1,0 +1,87 @@
+//! Writes an order's chain, and the disclosure beside it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use dta_events::replay_order;
+use dta_protocol::{Cid, Codec, Manifest, car};
+
+use super::Export;
+use super::disclose::disclose;
+use crate::actors::log::LogReader as _;
+use crate::actors::published::{Published, published};
+use crate::cli::log::{find_order, open, unlocked};
+use crate::cli::say;
+use crate::home::Home;
+
+pub(super) fn export(home: &Home, command: &Export) -> anyhow::Result<()> {
+    // Said before the seed is asked for; that they are made by nobody else meanwhile is seen when they are written.
+    for path in [Some(&command.output), command.disclose.as_ref()].into_iter().flatten() {
+        if path.symlink_metadata().is_ok() {
+            bail!("{}: is there already and is not overwritten", path.display());
+        }
+    }
+    let log = open(home)?;
+    let order = replay_order(&log.load(&find_order(&*log, &command.order)?)?)?;
+    let all = published(&*log, &order)?;
+    let chain = pack(&all)?;
+    // What can be disclosed is known before anything is written.
+    let disclosure = match &command.disclose {
+        None => None,
+        Some(path) => {
+            let keyring = unlocked(home, command.passphrase_file.as_deref(), &log)?;
+            Some((path, disclose(&*log, &keyring, &order, &all, command.disclose_secret)?))
+        }
+    };
+    write(&command.output, 0o644, &chain)?;
+    let (steps, blocks) = (all.steps.len(), steps_and_more(&all));
+    say(format_args!(
+        "{}: {steps} steps, {blocks} blocks, nothing that is not published",
+        command.output.display()
+    ))?;
+    if let Some((path, disclosure)) = disclosure {
+        write(path, 0o600, disclosure.encode().as_bytes())?;
+        let bodies = disclosure.bodies().count();
+        say(format_args!("{}: the keys of {bodies} sealed bodies", path.display()))?;
+        eprintln!(
+            "whoever has both files reads for good who the parties are, the policy, the commitment and every extension that \
+             these keys open; hand them to nobody but the auditor"
+        );
+        if command.disclose_secret {
+            eprintln!("and whoever has the sealed secret, and these keys, has the secret");
+        }
+    }
+    Ok(())
+}
+
+fn steps_and_more(all: &Published) -> usize {
+    // And the manifest.
+    1 + all.steps.len() + all.identities.len() + all.bodies.len()
+}
+
+/// The CAR: a manifest, then what it lists.
+fn pack(all: &Published) -> anyhow::Result<Vec<u8>> {
+    let manifest = Manifest {
+        steps: all.steps.iter().map(|step| step.cid()).collect(),
+        identities: all.identities.keys().copied().collect(),
+        // A log that has no tree proves nothing yet: an auditor is told so.
+        proofs: Vec::new(),
+    };
+    let root = manifest.encode().context("the order has more steps than an exported chain holds")?;
+    let name = Cid::of(Codec::DagCbor, &root);
+    let mut blocks = BTreeMap::new();
+    blocks.extend(all.steps.iter().map(|step| (step.cid(), step.block())));
+    blocks.extend(all.identities.iter().map(|(cid, block)| (*cid, block.as_slice())));
+    blocks.extend(all.bodies.iter().map(|(cid, block)| (*cid, block.as_slice())));
+    Ok(car::encode(name, [(name, root.as_slice())].into_iter().chain(blocks))?)
+}
+
+fn write(path: &Path, mode: u32, bytes: &[u8]) -> anyhow::Result<()> {
+    let named = || format!("{}", path.display());
+    let mut file = File::options().write(true).create_new(true).mode(mode).open(path).with_context(named)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).with_context(named)
+}
