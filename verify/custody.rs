@@ -47,9 +47,8 @@ pub(crate) fn check(
         (Name::Beneficiary, beneficiary),
     ] {
         for (envelope, found) in steps().filter(|(envelope, _)| is_about(name, envelope.statement().kind)) {
-            let outcome = known(found).and_then(|(order, said)| {
-                Ok(judge(order, said).map_or(Outcome::NotDisclosed(NO_KEY), Outcome::of))
-            });
+            let outcome = known(found)
+                .map(|(order, said)| judge(order, said).map_or(Outcome::NotDisclosed(NO_KEY), Outcome::of));
             report.add(name, step(envelope), outcome.unwrap_or_else(Outcome::NotDisclosed));
         }
     }

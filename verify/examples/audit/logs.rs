@@ -17,6 +17,9 @@ use crate::export::{Case, Cases};
 use crate::story::{Party, START_MS};
 use crate::world::*;
 
+/// What is other in a proof.
+type Change<'a> = &'a dyn Fn(&mut Proof);
+
 /// A log: what the tree holds of its records.
 struct Log<'a> {
     owner: &'a Party,
@@ -146,7 +149,7 @@ pub fn cases(world: &World, cases: &mut Cases) {
     let case = alone("a receipt proved to stand in the principal's log, and not in its signer's");
     cases.holds(with(case, &checkpoint_of, &received));
 
-    let changes: [(&str, &dyn Fn(&mut Proof)); 9] = [
+    let changes: [(&str, Change<'_>); 9] = [
         ("another number", &|proof| proof.sequence -= 1),
         ("a number beyond the log", &|proof| proof.sequence = 11),
         ("another record", &|proof| proof.record[0] ^= 1),
