@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a harness says what is wrong by panicking")]
 
+mod audit;
 mod log;
 mod mutate;
 mod protocol;
@@ -25,7 +26,7 @@ pub struct Decoder {
     pub samples: fn() -> Vec<Vec<u8>>,
 }
 
-/// Those of dta-protocol, dta-proof and dta-events.
+/// Those of dta-protocol, dta-proof, dta-events and dta-verify.
 pub const DECODERS: &[Decoder] = &[
     Decoder { name: "cbor", run: protocol::cbor, samples: samples::cbor },
     Decoder { name: "cid", run: protocol::cid, samples: samples::cids },
@@ -42,6 +43,9 @@ pub const DECODERS: &[Decoder] = &[
     Decoder { name: "note", run: log::note, samples: samples::notes },
     Decoder { name: "tile-path", run: log::tile_path, samples: samples::tile_paths },
     Decoder { name: "log-proof", run: log::proof, samples: samples::log_proofs },
+    Decoder { name: "manifest", run: audit::manifest, samples: audit::manifests },
+    Decoder { name: "disclosure", run: audit::disclosure, samples: audit::disclosures },
+    Decoder { name: "chain", run: audit::chain, samples: audit::chains },
     Decoder { name: "record", run: stored::record, samples: stored::records },
     Decoder { name: "event", run: stored::event, samples: stored::events },
     Decoder { name: "history", run: stored::history, samples: stored::histories },

@@ -57,7 +57,7 @@ impl Keyring {
     }
 
     /// Reads, verifies and derives: some milliseconds, so it belongs on the crypto pool.
-    pub(super) fn load(&self, cid: &Cid) -> Result<Option<Arc<Known>>, Unavailable> {
+    pub(crate) fn load(&self, cid: &Cid) -> Result<Option<Arc<Known>>, Unavailable> {
         let inconsistent = |what: String| Unavailable::Inconsistent(format!("identity {cid}: {what}"));
         let records = self.log.load(&identity_aggregate(cid))?;
         let state = replay_identity(&records).map_err(|error| inconsistent(error.to_string()))?;

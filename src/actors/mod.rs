@@ -14,6 +14,7 @@ pub mod outbox;
 pub mod peers;
 pub mod projector;
 pub mod proofs;
+pub mod published;
 pub mod seeds;
 pub mod services;
 pub mod timers;

@@ -13,7 +13,7 @@ mod verify;
 mod words;
 
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::bail;
@@ -25,10 +25,15 @@ use dta_protocol::Cid;
 
 use self::fold::{Happened, each_record};
 use super::progress::Progress;
+use super::unlock::protection;
+use crate::actors::keyring::Keyring;
 use crate::actors::log::reindex::reindex;
 use crate::actors::log::rocks::RocksStore;
 use crate::actors::log::{LogReader, RocksLog, RocksReader};
+use crate::config::Config;
 use crate::home::{Home, HomeLock};
+use crate::keystore::Keystore;
+use crate::node::open::{check_seed, whose};
 
 /// What to do with the log.
 #[derive(Debug, Subcommand)]
@@ -115,8 +120,22 @@ fn quietly(done: anyhow::Result<()>, out: &mut dyn Write) -> anyhow::Result<()> 
     }
 }
 
-fn open(home: &Home) -> anyhow::Result<Arc<RocksReader>> {
+/// The log, also while the daemon has it.
+pub(super) fn open(home: &Home) -> anyhow::Result<Arc<RocksReader>> {
     Ok(Arc::new(RocksLog::open_read_only(&home.log(), Arc::new(Rules))?))
+}
+
+/// The keys of all identities hosted here; asks for what opens the node's seed.
+pub(super) fn unlocked(
+    home: &Home,
+    passphrase_file: Option<&Path>,
+    log: &Arc<RocksReader>,
+) -> anyhow::Result<Keyring> {
+    let config = Config::read(home)?;
+    let keystore = Keystore::read(&home.seed_file())?;
+    let seed = keystore.unlock(&protection(&config, home, &keystore, passphrase_file)?)?;
+    check_seed(&**log, &seed, &whose(&**log)?)?;
+    Ok(Keyring::new(seed, log.clone()))
 }
 
 fn rebuild(home: &Home) -> anyhow::Result<()> {
@@ -132,7 +151,7 @@ fn rebuild(home: &Home) -> anyhow::Result<()> {
 }
 
 /// The order that a person names. By its reference it is looked for in all records.
-fn find_order(log: &dyn LogReader, name: &str) -> anyhow::Result<Aggregate> {
+pub(super) fn find_order(log: &dyn LogReader, name: &str) -> anyhow::Result<Aggregate> {
     if let Ok(cid) = name.parse::<Cid>() {
         return match log.envelope(&cid.to_bytes())? {
             Some(aggregate) if aggregate.kind == AggregateKind::Order => Ok(aggregate),

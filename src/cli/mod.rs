@@ -1,6 +1,7 @@
 //! The command line: one file for each noun.
 
 mod api;
+pub mod audit;
 pub mod daemon;
 pub mod identity;
 pub mod init;
@@ -46,6 +47,9 @@ enum Command {
     Order(order::OrderCommand),
     /// Whom a running node trusts
     Peer(peer::PeerCommand),
+    /// The chain of custody of an order: export it for an auditor, check it offline
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// IPFS: who the node is there, private networks, fetching a block
     #[command(subcommand)]
     Ipfs(ipfs::IpfsCommand),
@@ -97,6 +101,10 @@ impl Cli {
     /// # Errors
     /// For people to read.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        // An auditor has no home.
+        if let Command::Audit(audit::AuditCommand::Verify(command)) = &self.command {
+            return audit::verify(command);
+        }
         let home = find_home(self.home).map_err(anyhow::Error::msg)?;
         let done: anyhow::Result<()> = match self.command {
             Command::Order(command) => return order::run(&home, &command),
@@ -104,6 +112,8 @@ impl Cli {
             Command::Init(command) => init::run(&home, &command),
             Command::Daemon(command) => daemon::run(home, &command),
             Command::Identity(command) => identity::run(&home, command),
+            Command::Audit(audit::AuditCommand::Verify(command)) => return audit::verify(&command),
+            Command::Audit(audit::AuditCommand::Export(command)) => audit::export(&home, &command),
             Command::Ipfs(command) => ipfs::run(&home, &command),
             Command::Log(command) => log::run(&home, command),
             Command::Projection(command) => projection::run(&home.root, command),

@@ -63,6 +63,11 @@ impl ContentKey {
         self.0.expose()
     }
 
+    /// Whether a body with this commitment is sealed with this key: what shows without the body.
+    pub fn is_committed(&self, commit: &[u8; 32]) -> bool {
+        self.body().1.ct_eq(commit).into()
+    }
+
     /// The key of AES-256-GCM and the commitment to it, which GCM does not give.
     fn body(&self) -> (Secret<32>, [u8; 32]) {
         let both: Secret<64> = derive::hkdf(self.expose(), &[b"milagro-dta/v1/body"]);

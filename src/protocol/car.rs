@@ -1,7 +1,7 @@
 //! CARv1 files, bounded and checked: how blocks travel between nodes and to auditors.
 //!
-//! Ours because the crates for it are streams over an async runtime, and this package is pure. One root, an
-//! envelope among the blocks; at most 64 blocks and 4 MiB; every block is what its CID says.
+//! Ours because the crates for it are streams over an async runtime, and this package is pure. One root, a block of DAG-CBOR
+//! that is among the blocks: an envelope, a page of deliveries or a manifest; at most 64 blocks and 4 MiB; every block is what its CID says.
 
 use std::collections::BTreeSet;
 
@@ -85,7 +85,7 @@ impl CarError {
 
 /// Writes a CAR with the blocks in their order; one that is given twice is written once.
 ///
-/// Fails where [`decode`] would refuse the result: more than 64 blocks or 4 MiB, or the root not an envelope among them.
+/// Fails where [`decode`] would refuse the result: more than 64 blocks or 4 MiB, or the root not a block of DAG-CBOR among them.
 pub fn encode<'a>(root: Cid, blocks: impl IntoIterator<Item = (Cid, &'a [u8])>) -> Result<Vec<u8>, CarError> {
     let header =
         canonical::encode(&map([("roots", Ipld::List(vec![root.link()])), ("version", Ipld::Integer(1))]));

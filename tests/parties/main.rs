@@ -1,6 +1,7 @@
 //! Orders between the nodes of alice (principal), bob (fiduciary) and carol (beneficiary), each a process of its own.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod audit;
 mod away;
 mod ends;
 #[path = "../kit/mod.rs"]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dta_crypto::{ContentKey, SecretBytes};
-use dta_events::order::{Order, Parties, Party, ReceivedStep, Rejection, Step, StepFacts, Terms, rule};
+use dta_events::order::{Order, Parties, Party, ReceivedStep, Rejection, Step, StepFacts, rule, said};
 use dta_proof::Origin;
 use dta_protocol::body::{self, Plaintext};
 use dta_protocol::sealed::{self, SealRequest};
@@ -39,13 +39,6 @@ pub(super) struct Believed {
     pub(super) note: Option<String>,
     /// Notes of others' logs that its signer had seen.
     pub(super) seen: Vec<String>,
-}
-
-/// What a plaintext says, as far as the rules need it.
-pub(super) struct Said {
-    pub(super) facts: StepFacts,
-    proof: Option<Vec<u8>>,
-    reserved_policy_is_empty: bool,
 }
 
 impl<'a> Believer<'a> {
@@ -115,7 +108,8 @@ impl<'a> Believer<'a> {
         verified.await.map_err(Unavailable::from)?.map_err(|_| Rejection::SignatureInvalid)?;
 
         let (content_key, plaintext) = self.open(&statement, Role::Parties).await?;
-        let said = contain(|| said(&statement, &plaintext)).ok().flatten().ok_or(Rejection::CannotOpen)?;
+        let said =
+            contain(|| said(&statement, plaintext.expose())).ok().flatten().ok_or(Rejection::CannotOpen)?;
         if kind == Kind::RedemptionRequested && self.disclosed.is_empty() {
             self.check_keys(order, &plaintext).await?;
         }
@@ -293,65 +287,4 @@ impl<'a> Believer<'a> {
 
 fn block(cid: Cid, class: BlockClass, bytes: &[u8]) -> Block {
     Block { cid: cid.to_bytes(), class, bytes: bytes.to_vec() }
-}
-
-/// What a plaintext says; none if it is not its kind's.
-pub(super) fn said(statement: &Statement, plaintext: &SecretBytes) -> Option<Said> {
-    let bytes = plaintext.expose();
-    let plain = |facts| Some(Said { facts, proof: None, reserved_policy_is_empty: true });
-    match statement.kind {
-        Kind::Placed => {
-            let placed = body::Placed::decode(bytes).ok()?;
-            if placed.reference != statement.subject {
-                return None;
-            }
-            let reserved_policy_is_empty = !placed.policy.uses_reserved();
-            let facts = StepFacts::Placed {
-                parties: Parties {
-                    principal: statement.signer?,
-                    fiduciary: placed.fiduciary,
-                    beneficiary: placed.beneficiary,
-                },
-                plugin: placed.plugin,
-                coin: placed.coin,
-                terms: Terms {
-                    not_before_ms: placed.policy.not_before_ms,
-                    expires_at_ms: placed.policy.expires_at_ms,
-                    retention_ms: placed.policy.retention_ms,
-                },
-            };
-            Some(Said { facts, proof: None, reserved_policy_is_empty })
-        }
-        Kind::Committed => {
-            let committed = body::Committed::decode(bytes).ok()?;
-            let facts = StepFacts::Committed { commitment: committed.commitment };
-            Some(Said { facts, proof: Some(committed.proof.to_vec()), reserved_policy_is_empty: true })
-        }
-        Kind::RedemptionRequested => {
-            let requested = body::RedemptionRequested::decode(bytes).ok()?;
-            plain(StepFacts::RedemptionRequested { beneficiary: requested.beneficiary })
-        }
-        Kind::Released => {
-            let released = body::Released::decode(bytes).ok()?;
-            plain(StepFacts::Released { beneficiary: released.beneficiary, secret: released.secret.cid })
-        }
-        Kind::Received => {
-            let received = body::Received::decode(bytes).ok()?;
-            let proof = Some(received.proof.to_vec());
-            Some(Said { facts: StepFacts::Received, proof, reserved_policy_is_empty: true })
-        }
-        Kind::Disputed => {
-            let disputed = body::Disputed::decode(bytes).ok()?;
-            plain(StepFacts::Disputed { code: disputed.code })
-        }
-        Kind::CancellationRequested => {
-            body::CancellationRequested::decode(bytes).ok()?;
-            plain(StepFacts::CancellationRequested)
-        }
-        Kind::Closed => {
-            let closed = body::Closed::decode(bytes).ok()?;
-            plain(StepFacts::Closed { code: closed.code })
-        }
-        _ => None,
-    }
 }

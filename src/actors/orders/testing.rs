@@ -4,13 +4,12 @@ use std::collections::HashMap;
 
 use dta_crypto::ContentKey;
 use dta_events::ids::order_aggregate;
-use dta_events::order::{Command, Event, Hosts, Origin, Step, StepAppended, StepFacts};
+use dta_events::order::{Command, Event, Hosts, Origin, Step, StepAppended, StepFacts, said};
 use dta_events::record::Effect;
 use dta_events::replay_order;
 use dta_protocol::sealed::{SealRequest, open_with_key};
 use dta_protocol::{Cid, Envelope, Role};
 
-use super::believe::said;
 use crate::actors::log::{Block, BlockClass};
 use crate::actors::services::{Caller, Services};
 
@@ -27,7 +26,7 @@ pub async fn put(
     let descriptor = statement.sealed_for(Role::Parties).unwrap();
     let request = SealRequest::of(statement, Role::Parties).unwrap();
     let plaintext = open_with_key(key, &request, descriptor, &blocks[&descriptor.cid]).unwrap();
-    let facts = said(statement, &plaintext).unwrap().facts;
+    let facts = said(statement, plaintext.expose()).unwrap().facts;
     let aggregate = match statement.previous {
         None => order_aggregate(&signer, &statement.subject),
         Some(previous) => services.log.envelope(&previous.to_bytes()).unwrap().unwrap(),

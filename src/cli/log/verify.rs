@@ -5,16 +5,12 @@ use std::io::Write;
 use dta_events::record::Aggregate;
 
 use super::audit::{Findings, audit};
-use super::{VerifyCommand, find_order, open};
+use super::{VerifyCommand, find_order, open, unlocked};
 use crate::actors::keyring::Keyring;
 use crate::actors::log::RocksReader;
 use crate::actors::log::verify::{Report, verify as verify_store};
 use crate::cli::progress::Progress;
-use crate::cli::unlock::protection;
-use crate::config::Config;
 use crate::home::Home;
-use crate::keystore::Keystore;
-use crate::node::open::{check_seed, whose};
 use std::sync::Arc;
 
 /// Checks all of it, and prints what was found whole.
@@ -25,7 +21,7 @@ pub(super) fn verify(home: &Home, command: &VerifyCommand, out: &mut dyn Write) 
     let log = open(home)?;
     let only = command.order.as_deref().map(|name| find_order(&*log, name)).transpose()?;
     let deep = match command.deep {
-        true => Some((unlocked(home, command, &log)?, only)),
+        true => Some((unlocked(home, command.passphrase_file.as_deref(), &log)?, only)),
         false => None,
     };
     let findings = check_envelopes(&log, deep)?;
@@ -33,14 +29,6 @@ pub(super) fn verify(home: &Home, command: &VerifyCommand, out: &mut dyn Write) 
     let report = verify_store(&*log, &mut |done, of| progress.show(done, of))?;
     progress.finish();
     Ok(print(&report, &findings, out)?)
-}
-
-fn unlocked(home: &Home, command: &VerifyCommand, log: &Arc<RocksReader>) -> anyhow::Result<Keyring> {
-    let config = Config::read(home)?;
-    let keystore = Keystore::read(&home.seed_file())?;
-    let seed = keystore.unlock(&protection(&config, home, &keystore, command.passphrase_file.as_deref())?)?;
-    check_seed(&**log, &seed, &whose(&**log)?)?;
-    Ok(Keyring::new(seed, log.clone()))
 }
 
 fn check_envelopes(

@@ -11,8 +11,10 @@ mod judge;
 mod outbox;
 mod prepare;
 mod rejection;
+mod said;
 mod state;
 mod table;
+mod terms;
 
 pub use between::{Answered, Root};
 pub use command::{Command, Content, Draft, Facts, Made, ReceivedStep, Verdict, Work};
@@ -22,10 +24,11 @@ pub use event::{
 };
 pub use judge::CLOCK_SKEW_MS;
 pub use outbox::{Delivery, MAX_CODE_BYTES, is_code};
-pub use prepare::{RETENTION_LIMIT_MS, TIME_LIMIT_MS};
 pub use rejection::Rejection;
+pub use said::{Said, said};
 pub use state::{Accepted, Ended, HeldSecret, Order, TurnedDown};
 pub use table::{Party, RULES, Rule, Stage, rule};
+pub use terms::{RETENTION_LIMIT_MS, TIME_LIMIT_MS};
 
 #[cfg(test)]
 mod tests;

@@ -11,11 +11,6 @@ use super::rejection::Rejection;
 use super::state::{Accepted, Order};
 use super::table::{Party, Stage, rule};
 
-/// The longest retention of a released secret: ten years, in milliseconds.
-pub const RETENTION_LIMIT_MS: u64 = 10 * 366 * 24 * 3_600_000;
-/// No time in a policy is later than this (2^53 - 1): what every implementation's integers hold.
-pub const TIME_LIMIT_MS: u64 = (1 << 53) - 1;
-
 impl Order {
     /// Judges a command. `Ok` names the work; `decide` is asked again with what the work gave.
     pub fn prepare(&self, command: &Command, facts: &Facts) -> Result<Work, Rejection> {
@@ -24,7 +19,7 @@ impl Order {
             Command::Commit => {
                 self.own(Party::Fiduciary)?;
                 let placed = self.legal(Kind::Committed, "commit")?;
-                self.in_time(facts)?;
+                self.terms.permit_answer(facts.now_ms)?;
                 self.not_cancelled()?;
                 self.sign(Content::Committed { placed }, facts)
             }
@@ -241,22 +236,9 @@ impl Order {
         }
     }
 
-    fn in_time(&self, facts: &Facts) -> Result<(), Rejection> {
-        let expires_at_ms = self.terms.expires_at_ms;
-        if expires_at_ms > 0 && facts.now_ms >= expires_at_ms {
-            return Err(Rejection::Expired { expires_at_ms, now_ms: facts.now_ms });
-        }
-        Ok(())
-    }
-
     /// The fiduciary's judgement of a redemption or release by the policy, at the moment it appends.
     pub(super) fn redeemable(&self, facts: &Facts) -> Result<(), Rejection> {
-        self.in_time(facts)?;
-        let not_before_ms = self.terms.not_before_ms;
-        if facts.now_ms < not_before_ms {
-            return Err(Rejection::NotBefore { not_before_ms, now_ms: facts.now_ms });
-        }
-        Ok(())
+        self.terms.permit_release(facts.now_ms)
     }
 
     /// If the order names a beneficiary, redemption names the same.
@@ -272,10 +254,7 @@ impl Order {
             ClosedCode::Cancelled if self.cancellation_requested => Ok(()),
             ClosedCode::Cancelled => Err(Rejection::OutOfState { act: "cancel", stage: self.stage }),
             ClosedCode::Expired => {
-                let due_at_ms = self.terms.expires_at_ms;
-                if due_at_ms == 0 || facts.now_ms < due_at_ms {
-                    return Err(Rejection::NotDue { due_at_ms, now_ms: facts.now_ms });
-                }
+                self.terms.permit_expiry(facts.now_ms)?;
                 if facts.clock_trusted { Ok(()) } else { Err(Rejection::ClockUntrusted) }
             }
         }
@@ -324,20 +303,7 @@ pub(super) fn check_placed(
     if coin > 1 {
         return Err(Rejection::CoinUnknown(coin));
     }
-    let invalid = |field, problem| Err(Rejection::PolicyInvalid { field, problem });
-    if terms.not_before_ms > TIME_LIMIT_MS {
-        return invalid("notBeforeMs", "at most 2^53-1");
-    }
-    if terms.expires_at_ms > TIME_LIMIT_MS {
-        return invalid("expiresAtMs", "at most 2^53-1");
-    }
-    if terms.retention_ms > RETENTION_LIMIT_MS {
-        return invalid("retentionMs", "at most ten years");
-    }
-    if terms.expires_at_ms > 0 && terms.expires_at_ms <= terms.not_before_ms {
-        return invalid("expiresAtMs", "must be later than notBeforeMs");
-    }
-    Ok(())
+    terms.check()
 }
 
 /// A new order whose time is over could only be closed. A beneficiary that is told of an old one does not ask this.

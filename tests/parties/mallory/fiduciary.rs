@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::forge::{About, Forged, new_key};
 use super::{Mallory, ORDER, SECRET, STEP, block_of, chance, envelope_in, identity_of, server};
+use crate::audit::Handed;
 use crate::kit::Node;
 use crate::world::{Party, Settings, chain, waiting};
 
@@ -291,6 +292,19 @@ fn a_release_that_is_none_is_disputed_and_its_fiduciary_is_told() {
         assert_eq!(scene.book.lock().unwrap().told.as_ref().map(Envelope::cid), Some(disputed.cid()));
         let refused = scene.carol.redeem(&order.to_string(), &scene.carol.cid);
         assert_eq!((refused.status, refused.body.get("secret")), (409, None), "{refused:?}");
+        // Whoever is shown the key and the sealed secret sees who is right.
+        let handed = Handed::by(&scene.carol, &order.to_string(), &["--disclose-secret"]);
+        let trusted = all.map(|one| one.cid().to_string());
+        let judged = handed.judged(&trusted.each_ref().map(String::as_str));
+        let released = "order/released";
+        let (fails, outcome) = match (what, code) {
+            // No key opens it, so none can be shown.
+            ("garbage" | "sealed to somebody else", _) => (vec![], "not disclosed"),
+            (_, DisputeCode::CannotOpen) => (vec![("secret", released, "cannot-open")], "holds"),
+            (_, DisputeCode::WrongSecret) => (vec![("secret", released, "wrong-secret")], "holds"),
+        };
+        assert_eq!(judged.fails(), fails, "{what}");
+        assert_eq!(judged.outcome("dispute"), [outcome], "{what}");
     }
 }
 
