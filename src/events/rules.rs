@@ -33,6 +33,7 @@ impl Indexing for Rules {
         request.chain(keys).chain(secrets).collect()
     }
 
+    // Frozen for every event there is: the leaves of the log's tree follow from it, and others have its root.
     fn envelopes(&self, record: &Record) -> Vec<[u8; 36]> {
         let Effect::Events(events) = &record.effect else { return Vec::new() };
         let steps = order_events(record, events).filter_map(|event| match event {

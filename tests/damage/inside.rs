@@ -125,7 +125,7 @@ pub fn is_clear(why: &str, part: Part) -> bool {
         Part::Views => &["views"],
         Part::Seeds => &["seeds"],
         Part::Keys => &["seed.json", "seed.key"],
-        Part::Other => &["config.toml", "lock"],
+        Part::Other => &["config.toml", "lock", "checkpoint.json"],
         Part::Published => &["ipfs"],
     };
     let done = [

@@ -21,11 +21,26 @@ fn refused(home: &Home) -> String {
     said
 }
 
+/// What the node has committed to is not known here any more.
+fn forget_checkpoint(home: &Home) {
+    std::fs::remove_file(home.path().join("checkpoint.json")).unwrap();
+}
+
+/// The newest checkpoint tells.
+fn too_short(home: &Home) {
+    let said = refused(home);
+    let told = said.contains("checkpoint.json: checkpoint ") && said.contains(" is published, of ");
+    assert!(told && said.contains("; the log has ") && said.contains("restore its newest copy"), "{said}");
+}
+
 #[test]
-fn an_older_log_is_told_by_the_read_models() {
+fn an_older_log_is_told_by_the_checkpoint_beside_it_and_by_the_read_models() {
     let all = specimens();
     for parts in [&["home/log"][..], &["home/log", "home/seeds", "copy"], &["home/log", "home/ipfs"]] {
-        let said = refused(&rolled_back(&all.clean, parts));
+        let home = rolled_back(&all.clean, parts);
+        too_short(&home);
+        forget_checkpoint(&home);
+        let said = refused(&home);
         assert!(said.contains("the log has lost its end") && said.contains("restore the log"), "{said}");
     }
 }
@@ -43,6 +58,8 @@ fn an_older_log_with_older_read_models_is_told_by_custody() {
         if without_views {
             std::fs::remove_dir_all(home.path().join("views")).unwrap();
         }
+        too_short(&home);
+        forget_checkpoint(&home);
         let node = home.start();
         let custody = node.get("/v1/status").is(200).body["custody"].clone();
         assert_eq!(custody["state"], "degraded", "{custody}");
@@ -57,9 +74,13 @@ fn an_older_log_with_older_read_models_is_told_by_custody() {
 }
 
 #[test]
-fn an_older_home_whole_is_told_by_nothing_yet() {
-    // All that tells lies in the home or its copies. Checkpoints kept elsewhere will tell; this test is then to fail.
+fn an_older_home_whole_is_told_by_a_checkpoint_that_was_kept_elsewhere() {
     let all = specimens();
+    let home = Home::copied(all.clean.older());
+    let newest = all.clean.folder().join("home/checkpoint.json");
+    std::fs::copy(&newest, home.path().join("checkpoint.json")).unwrap();
+    too_short(&home);
+    // Without it nothing in the home tells; the nodes that saw its notes do.
     let home = Home::copied(all.clean.older());
     let node = home.start();
     let status = node.get("/v1/status").is(200).body;

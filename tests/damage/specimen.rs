@@ -155,7 +155,7 @@ impl Truth {
             let placed: Cid = order.placed().unwrap();
             seeds.extend(order.commitment().map(|commitment| (placed.to_bytes(), commitment)));
         }
-        let kinds = [AggregateKind::Node, AggregateKind::Identity, AggregateKind::Peer];
+        let kinds = [AggregateKind::Node, AggregateKind::Identity, AggregateKind::Peer, AggregateKind::Log];
         let records = log.read(0, usize::MAX).unwrap();
         Self {
             copies,

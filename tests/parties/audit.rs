@@ -125,14 +125,15 @@ fn a_whole_order_is_proved_by_what_each_party_hands_on() {
             assert_eq!(judged.outcome(check), ["holds"; 5], "{check}");
         }
         assert_eq!(judged.outcome("body"), ["not disclosed"; 6]);
-        // Each proves that its own steps stand in its log, with a record for each or one for all.
-        let (own, records) = match party.name {
-            "carol" => (1, 2),
-            _ => (2, 5),
-        };
+        // Each proves that its own steps stand in its log, where the others' stand too; in how many records is its affair.
+        let own = if party.name == "carol" { 1 } else { 2 };
         assert_eq!(judged.outcome("logged").iter().filter(|outcome| **outcome == "holds").count(), own);
         assert_eq!(judged.outcome("checkpoint"), ["holds"]);
-        assert_eq!(judged.outcome("inclusion"), vec!["holds"; records], "{}", party.name);
+        let included = judged.outcome("inclusion");
+        assert!(
+            (2..=5).contains(&included.len()) && included.iter().all(|outcome| *outcome == "holds"),
+            "{included:?}"
+        );
 
         // All that the party reads; what is for the beneficiary alone only she.
         let handed = Handed::by(party, &order, &[""]);

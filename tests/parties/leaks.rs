@@ -101,7 +101,13 @@ fn no_secret_is_left_behind_by_three_parties() {
     assert_eq!(opened.iter().map(Vec::as_slice).collect::<BTreeSet<_>>(), given);
     // Placed, committed, requested (for all and for the beneficiary alone), released, received, and the secret itself.
     let bodies: BTreeSet<_> = known.iter().flat_map(|known| known.content_keys.keys()).collect();
-    assert_eq!(bodies.len(), 7 * orders.len());
+    // And what each node seals to itself with each checkpoint of its log.
+    let checkpoints = parties.map(|party| {
+        let file = std::fs::read(party.home.path().join("checkpoint.json")).unwrap();
+        let file: serde_json::Value = serde_json::from_slice(&file).unwrap();
+        file["number"].as_u64().unwrap() as usize + 1
+    });
+    assert_eq!(bodies.len(), 7 * orders.len() + checkpoints.iter().sum::<usize>());
 
     let mut unwanted = Secrets::default();
     unwanted.bytes("the extension", EXTENSION.as_bytes());

@@ -58,6 +58,13 @@ pub(super) fn aggregate_and(aggregate: &Aggregate, integer: u64) -> [u8; 41] {
     key
 }
 
+/// The least key of `aggregates` that comes after all of this one's.
+pub(super) fn after_history(aggregate: &Aggregate) -> Vec<u8> {
+    let mut key = aggregate_and(aggregate, u64::MAX).to_vec();
+    key.push(0);
+    key
+}
+
 pub(super) fn split_aggregate(table: Table, bytes: &[u8]) -> Result<(Aggregate, u64), Damage> {
     let (key, rest) = bytes.split_first_chunk().ok_or_else(|| damage(table, "an aggregate cut short"))?;
     Ok((aggregate_from(table, key)?, integer(table, rest)?))

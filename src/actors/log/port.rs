@@ -27,8 +27,8 @@ pub trait LogReader: Send + Sync {
     /// ask for one that a tree of [`Head::count`] leaves does not have.
     fn hashes(&self, places: &[u64]) -> Result<Vec<dta_proof::Hash>, ReadError>;
 
-    /// Every aggregate of a kind that has a history, in the order of their ids. Reads one index entry a record: for
-    /// kinds of which there are few.
+    /// Every aggregate of a kind that has a history, in the order of their ids. One seek each: for kinds of which there
+    /// are few.
     fn aggregates(&self, kind: AggregateKind) -> Result<Vec<Aggregate>, ReadError>;
 
     /// The sequence of the record that took this claim.

@@ -90,17 +90,15 @@ impl<S: Store, W: Send + Sync> LogReader for Log<S, W> {
 
     fn aggregates(&self, kind: AggregateKind) -> Result<Vec<Aggregate>, ReadError> {
         let mut aggregates: Vec<Aggregate> = Vec::new();
-        let from = keys::aggregate_key(&Aggregate { kind, id: [0; 32] });
-        self.store.scan(Table::Aggregates, &from, &mut |key, _| {
-            let (found, _) = keys::split_aggregate(Table::Aggregates, key)?;
+        let mut from = keys::aggregate_key(&Aggregate { kind, id: [0; 32] }).to_vec();
+        while let Some((key, _)) = self.store.first(Table::Aggregates, &from)? {
+            let (found, _) = keys::split_aggregate(Table::Aggregates, &key)?;
             if found.kind != kind {
-                return Ok(Break(()));
+                break;
             }
-            if aggregates.last() != Some(&found) {
-                aggregates.push(found);
-            }
-            Ok(Continue(()))
-        })?;
+            aggregates.push(found);
+            from = keys::after_history(&found);
+        }
         Ok(aggregates)
     }
 

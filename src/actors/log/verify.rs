@@ -131,8 +131,7 @@ pub(super) fn each_history<S: Store, W: Send + Sync>(
     while let Some((key, _)) = log.store.first(Table::Aggregates, &from)? {
         let (aggregate, _) = keys::split_aggregate(Table::Aggregates, &key)?;
         visit(&aggregate, &log.load(&aggregate)?)?;
-        from = keys::aggregate_and(&aggregate, u64::MAX).to_vec();
-        from.push(0);
+        from = keys::after_history(&aggregate);
     }
     Ok(())
 }

@@ -20,6 +20,8 @@ const PAUSE_MS: u64 = 1_000;
 const LONGEST_PAUSE_MS: u64 = 300_000;
 /// How often it is looked whether a pause is over.
 const TICK: Duration = Duration::from_millis(500);
+/// How often it is looked when nothing is to be proved: a new pin may tell where an owner serves.
+const IDLE: Duration = Duration::from_secs(60);
 /// Bytes of an answer: a proof has at most some hundred hashes.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
@@ -30,40 +32,54 @@ struct Proof {
 
 /// Runs until `stopping` says so. Pauses are kept on the monotonic clock.
 pub async fn run(services: Arc<Services>, client: PeerClient, mut stopping: watch::Receiver<bool>) {
-    let mut pauses: HashMap<Cid, (u64, u64)> = HashMap::new();
+    let mut pauses = Pauses::new();
     loop {
-        let mut left = false;
-        for (owner, watched) in services.witness.all() {
-            let Some(question) = watched.question() else { continue };
-            let Some(url) = url_of(&services, &owner).await else { continue };
-            left = true;
-            let now_ms = services.clock.monotonic_ms();
-            let (until_ms, length_ms) = pauses.get(&owner).copied().unwrap_or((0, PAUSE_MS));
-            if until_ms > now_ms {
-                continue;
-            }
-            match ask(&services, &client, &owner, &url, &question).await {
-                Some(answer) => {
-                    pauses.remove(&owner);
-                    let now_ms = services.clock.wall_ms();
-                    let look = services.watch(owner, |watched| watched.answer(&question, answer, now_ms));
-                    if let Err(error) = look.await {
-                        tracing::warn!(%error, %owner, "what a log proved is not recorded; it is asked again");
-                    }
-                }
-                None => {
-                    let longer = length_ms.saturating_mul(2).min(LONGEST_PAUSE_MS);
-                    pauses.insert(owner, (now_ms.saturating_add(length_ms), longer));
-                }
-            }
-        }
-        let more = services.witness.more.notified();
+        let pass = async {
+            let left = ask_all(&services, &client, &mut pauses).await;
+            let more = services.witness.more.notified();
+            // Whether it was time or more to ask: the next look shows.
+            let _ = timeout(if left { TICK } else { IDLE }, more).await;
+        };
         tokio::select! {
             biased;
+            // Nobody waits for the owner of another log.
             _ = stopping.wait_for(|stopping| *stopping) => return,
-            _ = timeout(if left { TICK } else { Duration::from_secs(3_600) }, more) => {}
+            () = pass => {}
         }
     }
+}
+
+/// Until when an owner is not asked, and how long that pause is, in milliseconds.
+type Pauses = HashMap<Cid, (u64, u64)>;
+
+/// Asks every owner that has something to prove and is not paused; whether there is any that has, and can be asked.
+async fn ask_all(services: &Services, client: &PeerClient, pauses: &mut Pauses) -> bool {
+    let mut left = false;
+    for (owner, watched) in services.witness.all() {
+        let Some(question) = watched.question() else { continue };
+        let Some(url) = url_of(services, &owner).await else { continue };
+        left = true;
+        let now_ms = services.clock.monotonic_ms();
+        let (until_ms, length_ms) = pauses.get(&owner).copied().unwrap_or((0, PAUSE_MS));
+        if until_ms > now_ms {
+            continue;
+        }
+        match ask(services, client, &owner, &url, &question).await {
+            Some(answer) => {
+                pauses.remove(&owner);
+                let now_ms = services.clock.wall_ms();
+                let look = services.watch(owner, |watched| watched.answer(&question, answer, now_ms));
+                if let Err(error) = look.await {
+                    tracing::warn!(%error, %owner, "what a log proved is not recorded; it is asked again");
+                }
+            }
+            None => {
+                let longer = length_ms.saturating_mul(2).min(LONGEST_PAUSE_MS);
+                pauses.insert(owner, (now_ms.saturating_add(length_ms), longer));
+            }
+        }
+    }
+    left
 }
 
 /// Where the operator says that an owner serves, or an identity that lives with it.
