@@ -62,6 +62,8 @@ fn a_log_that_lost_its_end_is_not_served() {
     node.stop();
     std::fs::remove_dir_all(&log).unwrap();
     std::fs::rename(&old, &log).unwrap();
+    assert!(home.must_fail(&["daemon"]).contains("checkpoint.json: checkpoint 1 is published, of "));
+    std::fs::remove_file(home.path().join("checkpoint.json")).unwrap();
     assert!(home.must_fail(&["daemon"]).contains("the log has lost its end"));
 }
 
@@ -159,7 +161,12 @@ fn rebuilt_read_models_answer_byte_for_byte_the_same() {
     }
     let answers = |node: &kit::Node| paths.iter().map(|path| node.bytes(path)).collect::<Vec<_>>();
     let before = answers(&node);
-    let digests = |node: &kit::Node| node.get("/v1/status").body["projections"].clone();
+    // Each stop leaves a record of a checkpoint, which changes no row.
+    let digests = |node: &kit::Node| {
+        let status = node.get("/v1/status").body;
+        let models = status["projections"].as_array().unwrap().clone();
+        models.iter().map(|model| (model["name"].clone(), model["digest"].clone())).collect::<Vec<_>>()
+    };
     let digests_before = digests(&node);
     node.stop();
     std::fs::remove_dir_all(home.path().join("views")).unwrap();

@@ -27,7 +27,8 @@ pub fn at_once<T: Send>(many: usize, act: impl Fn(usize) -> T + Sync) -> Vec<T> 
 pub fn home(settings: &str) -> Home {
     let home = Home::in_memory();
     home.settings(&format!(
-        "[ipfs]\nconnector = \"none\"\n[clock]\ntrusted_after_ms = 1\n[refusals]\nburst = 100000\n{settings}"
+        "[ipfs]\nconnector = \"none\"\n[clock]\ntrusted_after_ms = 1\n\
+         [checkpoints]\nrecords = 4096\nafter_ms = 60000\n[refusals]\nburst = 100000\n{settings}"
     ));
     home.must(&["init", "--name", "bob"]);
     home
