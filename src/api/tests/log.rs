@@ -266,7 +266,7 @@ async fn what_there_is_no_proof_of_is_refused_by_name() {
         (format!("proof/inclusion?envelope={later}"), 404, "not-in-tree"),
         (format!("proof/inclusion?sequence={size}"), 404, "not-in-tree"),
         (format!("proof/inclusion?sequence={}", u64::MAX), 404, "not-in-tree"),
-        (format!("proof/inclusion?sequence=3&size=3"), 404, "not-in-tree"),
+        ("proof/inclusion?sequence=3&size=3".into(), 404, "not-in-tree"),
         (format!("proof/inclusion?envelope={nobody}"), 404, "unknown-envelope"),
         ("proof/inclusion?envelope=nobody".into(), 422, "envelope"),
         ("proof/inclusion?sequence=-1".into(), 422, "sequence"),

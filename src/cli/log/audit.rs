@@ -131,7 +131,7 @@ impl Audit<'_> {
                 Happened::Log(log::Event::Checkpointed(checkpointed)) => {
                     let (sequence, cid) = (record.sequence, checkpointed.cid);
                     let place = Place { sequence, reference: String::new(), what: "checkpoint", cid };
-                    let last = std::mem::replace(&mut self.checkpoint, Some(checkpointed.clone()));
+                    let last = self.checkpoint.replace(checkpointed.clone());
                     match envelopes::checkpoint(&mut self.books, record, checkpointed, last.as_ref()) {
                         Ok(envelope) => self.window.push(Signed { place, envelope, step: None }),
                         Err(error) => return Err(error.context(place)),

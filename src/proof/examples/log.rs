@@ -235,6 +235,8 @@ fn notes(bob: &Bob, stored: &Stored) -> Vec<Value> {
 }
 
 type Map = BTreeMap<String, Ipld>;
+/// What is other in a statement.
+type Change = Box<dyn Fn(&mut Map)>;
 
 /// A field of a map, where it must be.
 fn field<'a>(map: &'a mut Map, name: &str) -> &'a mut Ipld {
@@ -259,7 +261,7 @@ fn statements(last: &Statement) -> Vec<Value> {
         |number: i128| move |map: &mut Map| *field(inner(map, "body"), "number") = Ipld::Integer(number);
     let set = |name: &'static str, value: Ipld| move |map: &mut Map| *field(map, name) = value.clone();
     let subject = Ipld::String("0192f5a0-5b1e-7c3a-8f00-0123456789ab".into());
-    let changes: [(&str, &str, Box<dyn Fn(&mut Map)>); 12] = [
+    let changes: [(&str, &str, Change); 12] = [
         ("a link too few", "checkpoint-links", Box::new(|map| drop(links(map).pop()))),
         (
             "a link too many",
