@@ -86,6 +86,10 @@ impl Props {
         let mut stage = Stage::build(Scene::One);
         stage.set(&|_| Vec::new());
         let (told, _) = stage.play(None);
+        if act == Act::Stop {
+            // What a stop commits to is still to be said.
+            stage.strike();
+        }
         stage.keep();
         if act == Act::Init {
             stage.parties_mut().into_iter().for_each(uninitialised);

@@ -173,17 +173,21 @@ impl Stage {
     }
 }
 
+/// Checkpoints at a stop alone: by the clock they would come anywhere, or not.
+const CHECKPOINTS: &str = "[checkpoints]\nrecords = 4096\nafter_ms = 60000\n";
+
 fn one(scene: Scene) -> Party {
     let ipfs = if scene == Scene::Published { "" } else { "[ipfs]\nconnector = \"none\"\n" };
-    let mut party = furnished("multi", &(Settings::default().text("multi", "") + ipfs), true);
+    let settings = Settings::default().text("multi", "") + ipfs + CHECKPOINTS;
+    let mut party = furnished("multi", &settings, true);
     party.start();
     party
 }
 
 fn three(unaddressed: &[(&str, &str)]) -> World {
-    let ipfs = "[ipfs]\nconnector = \"none\"\n";
-    let bob = furnished("bob", &(Settings::default().text("fiduciary", "") + ipfs), true);
-    let others = Settings::default().text("principal", &bob.cid) + ipfs;
+    let more = format!("[ipfs]\nconnector = \"none\"\n{CHECKPOINTS}");
+    let bob = furnished("bob", &(Settings::default().text("fiduciary", "") + &more), true);
+    let others = Settings::default().text("principal", &bob.cid) + &more;
     let (alice, carol) = (furnished("alice", &others, false), furnished("carol", &others, false));
     let [mut alice, mut bob, mut carol] = [alice, bob, carol];
     for party in [&mut alice, &mut bob, &mut carol] {
