@@ -313,11 +313,17 @@ impl Running {
             let _ = arbiter.join();
         }
         reached(CrashPoint::StopDrained);
-        projector.stop();
-        // About all that is in the log, and before the mirror ends, which copies it.
+        // About all that is in the log; in the read models too, or the next start would find them behind; and before the mirror
+        // ends, which copies it.
+        if let Some(last) = services.log.head().ok().and_then(|head| head.count.checked_sub(1))
+            && let Err(why) = projector.handle().wait_for(last, DRAIN).await
+        {
+            tracing::warn!(%why, "the last checkpoint is not about the whole log");
+        }
         if let Ok(checkpointer) = checkpointer.await {
             checkpointer.finish().await;
         }
+        projector.stop();
         if let Some(publishing) = publishing {
             publishing.stop().await;
         }
