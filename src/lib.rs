@@ -7,7 +7,7 @@
 //! ```
 //!
 //! `cli` reads the command line, `config` the settings, `node` wires everything together; `ports` holds clock and
-//! entropy, `home` the files' places.
+//! entropy, `home` the files' places, `http_client` what calls out.
 
 pub mod actors;
 pub mod api;
@@ -20,6 +20,7 @@ pub mod crash_points;
 pub mod fuzzing;
 pub mod harden;
 pub mod home;
+mod http_client;
 pub mod keystore;
 pub mod node;
 

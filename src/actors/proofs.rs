@@ -8,7 +8,7 @@ use dta_proof::tree::{self, TreeError};
 use dta_proof::{Hash, Leaf};
 use dta_protocol::Cid;
 
-use super::log::{CidBytes, Damage, LogReader, ReadError, Tree};
+use super::log::{self, CidBytes, Damage, LogReader, ReadError, Tree};
 
 /// Records read at once.
 const CHUNK: usize = 256;
@@ -106,7 +106,7 @@ fn leaf(sequence: u64, stored: &[u8]) -> Result<(Leaf, [u8; 32], Vec<CidBytes>),
     let record =
         Record::decode(stored).map_err(|error| Damage::Record { sequence, reason: error.to_string() })?;
     let envelopes = Rules.envelopes(&record);
-    Ok((Leaf::of(sequence, hash_of(stored), &record.blind, &envelopes), record.blind, envelopes))
+    Ok((log::leaf(&record, hash_of(stored), &envelopes), record.blind, envelopes))
 }
 
 fn within<T>(answer: Result<T, TreeError<ReadError>>) -> Result<Option<T>, ReadError> {

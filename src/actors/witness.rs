@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use dta_events::ids::log_aggregate;
 use dta_events::log::{Change, Event, Tip, WATCH, Watched};
-use dta_events::record::{AggregateKind, Effect, Stored};
+use dta_events::record::{Aggregate, AggregateKind, Effect, Record, Stored};
 use dta_proof::{Note, NoteError, Origin};
 use dta_protocol::Cid;
 
@@ -35,6 +35,18 @@ struct Kept {
     version: u64,
 }
 
+/// What the log says of one history: its newest record says all.
+fn found(log: &dyn LogReader, aggregate: &Aggregate) -> Result<Option<(Cid, Kept)>, Unavailable> {
+    let Some(Record { sequence, version, effect: Effect::Events(events), .. }) = log.newest(aggregate)?
+    else {
+        return Ok(None);
+    };
+    let Some(stored) = events.last() else { return Ok(None) };
+    let event = Event::from_stored(stored)
+        .map_err(|error| Unavailable::Inconsistent(format!("record {sequence}: {error}")))?;
+    Ok(event.watched().map(|(owner, watched)| (owner, Kept { watched: watched.clone(), version })))
+}
+
 impl Witness {
     /// What the log says; `own` is whose it is.
     ///
@@ -46,16 +58,7 @@ impl Witness {
             if aggregate == log_aggregate(own) {
                 continue;
             }
-            let Some(record) = log.newest(&aggregate)? else { continue };
-            let Effect::Events(events) = &record.effect else { continue };
-            for stored in events {
-                let event = Event::from_stored(stored).map_err(|error| {
-                    Unavailable::Inconsistent(format!("record {}: {error}", record.sequence))
-                })?;
-                if let Some((owner, watched)) = event.watched() {
-                    all.insert(owner, Kept { watched: watched.clone(), version: record.version });
-                }
-            }
+            all.extend(found(log, &aggregate)?);
         }
         Ok(Self {
             watched: Mutex::new(all),
@@ -160,16 +163,9 @@ impl Services {
         let append =
             self.append(&caller, log_aggregate(&owner), version, self.clock.wall_ms(), command, effect);
         let appended = self.writer.append(append).await.map_err(Unavailable::NotWritten);
-        if let Err(Unavailable::NotWritten(NotWritten::Version { actual, .. })) = &appended {
+        if let Err(Unavailable::NotWritten(NotWritten::Version { .. })) = &appended {
             // A caller that went away before it heard of its record.
-            let (log, kept) = (self.log.clone(), *actual);
-            if let Some(record) = log.newest(&log_aggregate(&owner))?
-                && let Effect::Events(events) = &record.effect
-                && let Some(Ok(event)) = events.first().map(Event::from_stored)
-                && let Some((_, watched)) = event.watched()
-            {
-                self.witness.kept().insert(owner, Kept { watched: watched.clone(), version: kept });
-            }
+            self.witness.kept().extend(found(&*self.log, &log_aggregate(&owner))?);
         }
         let version = appended?.version;
         if let Some((_, watched)) = event.watched() {

@@ -9,8 +9,8 @@ use super::App;
 use super::error::ApiError;
 use super::orders::order_named;
 use crate::actors::log::LogReader;
+use crate::actors::order_chain::order_chain;
 use crate::actors::peers::client::CAR;
-use crate::actors::published::published;
 
 /// `GET /v1/order/{reference}/chain`. The root is the order's newest step: links lead from it to all the others.
 pub(super) async fn chain(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
@@ -22,7 +22,7 @@ pub(super) async fn chain(app: web::Data<App>, request: HttpRequest) -> Result<H
 }
 
 fn collect(log: &dyn LogReader, order: &Order) -> Result<Vec<u8>, ApiError> {
-    let all = published(log, order)?;
+    let all = order_chain(log, order)?;
     let root = all.steps.last().ok_or_else(ApiError::no_order)?.cid();
     let steps = all.steps.iter().rev().map(|step| (step.cid(), step.block()));
     let blocks = all.identities.iter().map(|(cid, block)| (*cid, block.as_slice()));

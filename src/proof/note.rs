@@ -110,7 +110,7 @@ impl Note {
     /// Signs that the log of `origin`, whose owner has these keys, has this size and root.
     ///
     /// # Errors
-    /// `Malformed` never, but the library might refuse the text; `Lines` for a size above 2^53 - 1.
+    /// `Lines` for a size above 2^53 - 1; `Malformed` if the library refuses what is made here, which it does not.
     pub fn sign(origin: Origin, size: u64, root: Hash, keys: &IdentityKeys) -> Result<Self, NoteError> {
         if size > MAX_INTEGER {
             return Err(NoteError::Lines);

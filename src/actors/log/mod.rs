@@ -32,7 +32,7 @@ pub use port::{
     PublishedAt, PublishedBlock, ReadError, StoredBlock, Uncertain,
 };
 pub use rocks::{RocksLog, RocksReader};
-pub use tree::Tree;
+pub use tree::{Tree, leaf};
 pub use writer::{LogHandle, LogWriter};
 
 #[cfg(test)]

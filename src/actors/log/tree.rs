@@ -9,7 +9,7 @@ use super::port::{CidBytes, LogReader, ReadError};
 use super::store::{Store, Table};
 
 /// The leaf of a record, which has this hash and brought these envelopes.
-pub(super) fn leaf(record: &Record, hash: [u8; 32], envelopes: &[CidBytes]) -> Leaf {
+pub fn leaf(record: &Record, hash: [u8; 32], envelopes: &[CidBytes]) -> Leaf {
     Leaf::of(record.sequence, hash, &record.blind, envelopes)
 }
 

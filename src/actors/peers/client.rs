@@ -13,16 +13,13 @@ use super::request::{Draft, SignedRequest, TARGET_BYTES_MAX};
 use super::signature::NONCE_BYTES;
 use super::{PeerCallError, PeerUrl, answer};
 use crate::actors::keyring::Known;
+use crate::http_client;
 use crate::ports::{Clock, Entropy};
 
 /// The media type of what nodes send each other.
 pub const CAR: &str = "application/vnd.ipld.car";
-/// How long a connection may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a call may take, its answer's body included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long an idle connection is kept: shorter than a node keeps it, so that no call goes into one that is closing.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bytes of a body, either way.
 pub const BODY_BYTES_MAX: usize = car::MAX_CAR_BYTES;
 /// Bytes of a refusal's code.
@@ -102,26 +99,12 @@ impl PeerError {
 }
 
 impl PeerClient {
-    /// Without redirects, proxies or cookies. On a machine without certificates of authorities no `https` peer can be
-    /// verified; those with `http` are served all the same.
+    /// Without redirects, proxies or cookies.
     ///
     /// # Errors
     /// TLS cannot be set up.
     pub fn new(clock: Arc<dyn Clock>, entropy: Box<dyn Entropy + Send>) -> Result<Self, reqwest::Error> {
-        let plain = || {
-            Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .no_proxy()
-                .referer(false)
-                .connect_timeout(CONNECT_TIMEOUT)
-                .timeout(CALL_TIMEOUT)
-                .pool_idle_timeout(IDLE_TIMEOUT)
-        };
-        let http = plain().build().or_else(|error| {
-            tracing::warn!(%error, "this machine trusts no certificate authority: https peers cannot be called");
-            plain().tls_certs_only([]).build()
-        })?;
+        let http = http_client::client(|builder| builder.timeout(CALL_TIMEOUT))?;
         Ok(Self { http, clock, entropy: Mutex::new(entropy) })
     }
 
@@ -250,11 +233,5 @@ fn failed(error: reqwest::Error) -> PeerError {
     if error.is_timeout() {
         return PeerError::Timeout;
     }
-    // The library's own text says little; the last cause is what the system said.
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    PeerError::Unreachable(cause.to_string())
+    PeerError::Unreachable(http_client::cause(error))
 }

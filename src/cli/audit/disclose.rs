@@ -13,7 +13,7 @@ use dta_verify::Disclosure;
 
 use crate::actors::keyring::{Keyring, Known};
 use crate::actors::log::{LogReader, StoredBlock};
-use crate::actors::published::Published;
+use crate::actors::order_chain::OrderChain;
 
 const PARTIES: [Party; 3] = [Party::Principal, Party::Fiduciary, Party::Beneficiary];
 
@@ -26,7 +26,7 @@ pub(super) fn disclose(
     log: &dyn LogReader,
     keyring: &Keyring,
     order: &Order,
-    all: &Published,
+    all: &OrderChain,
     with_secret: bool,
 ) -> anyhow::Result<Disclosure> {
     let Some(first) = all.steps.first() else { bail!("the order has no steps") };
@@ -64,9 +64,9 @@ pub(super) fn disclose(
     }
     // A beneficiary reads the first two bodies by the keys in the redemption.
     for (step, descriptor) in bodies() {
-        let key = handed_on.get(&descriptor.cid).zip(blocks.get(&descriptor.cid));
-        if let Some((key, block)) = key.filter(|(key, block)| opens(key, step, descriptor, block)) {
-            _ = block;
+        if let (Some(key), Some(block)) = (handed_on.get(&descriptor.cid), blocks.get(&descriptor.cid))
+            && opens(key, step, descriptor, block)
+        {
             disclosure.add_key(descriptor.cid, ContentKey::from_bytes(*key.expose()));
         }
     }

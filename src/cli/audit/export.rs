@@ -15,8 +15,8 @@ use super::Export;
 use super::disclose::disclose;
 use crate::actors::checkpoints;
 use crate::actors::log::LogReader;
+use crate::actors::order_chain::{Named, OrderChain, order_chain};
 use crate::actors::proofs::{self, Brought, Inclusion};
-use crate::actors::published::{Named, Published, published};
 use crate::cli::log::{find_order, open, unlocked};
 use crate::cli::say;
 use crate::home::Home;
@@ -31,7 +31,7 @@ pub(super) fn export(home: &Home, command: &Export) -> anyhow::Result<()> {
     }
     let log = open(home)?;
     let order = replay_order(&log.load(&find_order(&*log, &command.order)?)?)?;
-    let all = published(&*log, &order)?;
+    let all = order_chain(&*log, &order)?;
     let logged = logged(&*log, &all)?;
     let chain = pack(&all, &logged)?;
     // What can be disclosed is known before anything is written.
@@ -70,7 +70,7 @@ struct Logged {
     blocks: Vec<Named>,
 }
 
-fn logged(log: &dyn LogReader, all: &Published) -> anyhow::Result<Logged> {
+fn logged(log: &dyn LogReader, all: &OrderChain) -> anyhow::Result<Logged> {
     let mut logged = Logged { proofs: Vec::new(), blocks: Vec::new() };
     let node = whose(log)?;
     let Some(last) = checkpoints::found(log, &node)?.0.last else { return Ok(logged) };
@@ -98,14 +98,14 @@ fn logged(log: &dyn LogReader, all: &Published) -> anyhow::Result<Logged> {
     Ok(logged)
 }
 
-fn steps_and_more(all: &Published, logged: &Logged) -> usize {
+fn steps_and_more(all: &OrderChain, logged: &Logged) -> usize {
     let more = logged.blocks.iter().filter(|(cid, _)| !all.identities.contains_key(cid)).count();
     // And the manifest.
     1 + all.steps.len() + all.identities.len() + all.bodies.len() + more
 }
 
 /// The CAR: a manifest, then what it lists.
-fn pack(all: &Published, logged: &Logged) -> anyhow::Result<Vec<u8>> {
+fn pack(all: &OrderChain, logged: &Logged) -> anyhow::Result<Vec<u8>> {
     let logs = logged.proofs.iter().map(|proof| proof.log);
     let identities: BTreeSet<Cid> = all.identities.keys().copied().chain(logs).collect();
     let manifest = Manifest {

@@ -5,12 +5,11 @@ use std::io::Write;
 use anyhow::ensure;
 use dta_events::Rules;
 use dta_events::index::Indexing as _;
-use dta_proof::Leaf;
 use dta_proof::tree::Frontier;
 use serde_json::json;
 
 use super::fold::each_record;
-use crate::actors::log::LogReader;
+use crate::actors::log::{LogReader, leaf};
 use crate::actors::views::Replay;
 use crate::cli::progress::Progress;
 
@@ -31,7 +30,7 @@ pub(super) fn print(
     if let Some(last) = size.checked_sub(1) {
         each_record(log, Some(last), &mut |entry| {
             let envelopes = Rules.envelopes(&entry.record);
-            tree.push(Leaf::of(entry.record.sequence, entry.hash, &entry.record.blind, &envelopes).hash());
+            tree.push(leaf(&entry.record, entry.hash, &envelopes).hash());
             Ok(())
         })?;
     }

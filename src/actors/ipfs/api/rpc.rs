@@ -11,13 +11,10 @@ use serde::de::DeserializeOwned;
 
 use crate::actors::ipfs::ExchangeError;
 use crate::actors::peers::PeerUrl;
+use crate::http_client;
 
-/// How long a connection may take.
-const CONNECT: Duration = Duration::from_secs(3);
 /// How long a call may take that waits for nobody else.
 pub(super) const CALL: Duration = Duration::from_secs(20);
-/// How long an idle connection is kept.
-const IDLE: Duration = Duration::from_secs(15);
 /// Bytes of an answer in JSON: who is connected is the longest.
 const JSON_BYTES_MAX: usize = 1 << 20;
 /// Bytes of a refusal that are looked at.
@@ -57,18 +54,8 @@ impl Rpc {
     /// # Errors
     /// TLS cannot be set up.
     pub(super) fn new(url: PeerUrl, authorization: Option<HeaderValue>) -> Result<Self, reqwest::Error> {
-        let plain = || {
-            Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .no_proxy()
-                .referer(false)
-                .connect_timeout(CONNECT)
-                .pool_idle_timeout(IDLE)
-        };
-        // A machine without certificates of authorities can still use `http`.
-        let http = plain().build().or_else(|_| plain().tls_certs_only([]).build())?;
-        Ok(Self { http, url, authorization })
+        // Each call has a limit of its own.
+        Ok(Self { http: http_client::client(|builder| builder)?, url, authorization })
     }
 
     /// An answer in JSON.
@@ -194,13 +181,7 @@ fn failed(error: reqwest::Error, within: Duration) -> Refusal {
     if error.is_timeout() {
         return away(&format!("no answer within {} s", within.as_secs()));
     }
-    // The library's own text says little; the last cause is what the system said.
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    away(cause)
+    away(&http_client::cause(error))
 }
 
 fn away(why: &dyn std::fmt::Display) -> Refusal {

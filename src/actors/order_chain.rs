@@ -14,7 +14,7 @@ use super::unavailable::Unavailable;
 pub type Named = (Cid, Vec<u8>);
 
 /// What is published of an order.
-pub struct Published {
+pub struct OrderChain {
     /// Its steps, oldest first: those that were accepted, then our own that the fiduciary has not answered, which are signed and
     /// published too.
     pub steps: Vec<Envelope>,
@@ -28,8 +28,8 @@ pub struct Published {
 ///
 /// # Errors
 /// The log cannot be read, or a block in it is missing or damaged.
-pub fn published(log: &dyn LogReader, order: &Order) -> Result<Published, Unavailable> {
-    let mut all = Published { steps: Vec::new(), identities: BTreeMap::new(), bodies: Vec::new() };
+pub fn order_chain(log: &dyn LogReader, order: &Order) -> Result<OrderChain, Unavailable> {
+    let mut all = OrderChain { steps: Vec::new(), identities: BTreeMap::new(), bodies: Vec::new() };
     for accepted in order.steps.iter().chain(order.unsettled()) {
         let cid = accepted.step.cid;
         let envelope = Envelope::decode(&needed(log, cid)?)
