@@ -63,6 +63,7 @@ fn a_log_that_lost_its_end_is_not_served() {
     std::fs::remove_dir_all(&log).unwrap();
     std::fs::rename(&old, &log).unwrap();
     assert!(home.must_fail(&["daemon"]).contains("checkpoint.json: checkpoint 1 is published, of "));
+    assert!(home.must_fail(&["log", "verify"]).contains("checkpoint 1 is published, of "));
     std::fs::remove_file(home.path().join("checkpoint.json")).unwrap();
     assert!(home.must_fail(&["daemon"]).contains("the log has lost its end"));
 }

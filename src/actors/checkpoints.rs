@@ -69,6 +69,8 @@ pub struct Checkpointer {
     checkpoints: Checkpoints,
     /// Records of the log's own history.
     version: u64,
+    /// In the log, and not yet in the file: nobody is told before.
+    unnoted: Option<Published>,
 }
 
 /// Why there is none now.
@@ -112,7 +114,7 @@ impl Checkpointer {
     /// See [`found`].
     pub fn new(parts: Parts) -> Result<Self, Unavailable> {
         let (checkpoints, version) = found(&*parts.services.log, &parts.services.node)?;
-        Ok(Self { parts, checkpoints, version })
+        Ok(Self { parts, checkpoints, version, unnoted: None })
     }
 
     /// Runs until `stopping` says so, and is then handed back to make the last ones. Pauses are kept on the monotonic clock.
@@ -130,7 +132,10 @@ impl Checkpointer {
             };
             first_unsaid_ms = since_ms;
             let waited_ms = since_ms.map_or(0, |since_ms| now_ms.saturating_sub(since_ms));
-            let due_in = self.checkpoints.due_in_ms(head, waited_ms, &self.parts.pace);
+            let due_in = match self.unnoted {
+                Some(_) => Some(0),
+                None => self.checkpoints.due_in_ms(head, waited_ms, &self.parts.pace),
+            };
             let mut behind = false;
             if due_in == Some(0) {
                 models.mark_unchanged();
@@ -172,7 +177,7 @@ impl Checkpointer {
     }
 
     /// The last ones: all that the log holds is said, and sealed as far as some checkpoints go.
-    pub async fn finish(mut self) {
+    pub async fn finish(&mut self) {
         for _ in 0..LAST {
             match self.make().await {
                 Ok(true) => {}
@@ -185,8 +190,12 @@ impl Checkpointer {
         }
     }
 
-    /// Makes the next one, if there is anything to say.
+    /// Makes the next one, if there is anything to say; first notes one that was not.
     async fn make(&mut self) -> Result<bool, CheckpointError> {
+        if self.unnoted.is_some() {
+            self.note().await?;
+            return Ok(true);
+        }
         let services = self.parts.services.clone();
         let models = self.parts.projector.status().into_iter().map(model).collect();
         let now_ms = services.clock.wall_ms();
@@ -222,14 +231,23 @@ impl Checkpointer {
         self.checkpoints = std::mem::take(&mut self.checkpoints).apply(&event, appended.sequence);
         self.version = appended.version;
         reached(CrashPoint::CheckpointAppended);
-        // Noted before anybody is told.
+        self.unnoted = Some(published);
+        self.note().await?;
+        Ok(true)
+    }
+
+    /// Writes the file beside the log, then tells envelopes and API. The mirror may have been faster: it copies what is in the
+    /// log, and a start brings the file up to date.
+    async fn note(&mut self) -> Result<(), CheckpointError> {
+        let Some(published) = self.unnoted.clone() else { return Ok(()) };
         let (file, noted) = (self.parts.file.clone(), published.clone());
         tokio::task::spawn_blocking(move || published::write(&file, &noted))
             .await
             .map_err(|_| Unavailable::Stopping)?
             .map_err(CheckpointError::File)?;
         self.parts.publish.send_replace(Some(Arc::new(published)));
-        Ok(true)
+        self.unnoted = None;
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use dta_events::Rules;
 use dta_events::index::Indexing as _;
-use dta_events::record::{Record, hash_of};
+use dta_events::record::{AggregateKind, Record, hash_of};
 use dta_proof::tile::{Tile, bundled};
 use dta_proof::tree::{self, TreeError};
 use dta_proof::{Hash, Leaf};
@@ -10,8 +10,8 @@ use dta_protocol::Cid;
 
 use super::log::{self, CidBytes, Damage, LogReader, ReadError, Tree};
 
-/// Records read at once.
-const CHUNK: usize = 256;
+/// Records read at once: each may have 192 KiB, and anybody may ask.
+const CHUNK: usize = 16;
 
 /// That a record is in the tree of `size` leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub fn of_record(log: &dyn LogReader, sequence: u64, size: u64) -> Result<Option
 }
 
 /// That the newest record that brought this envelope is in the tree of `size` leaves. `Err(true)` inside: it is in the log and
-/// not in that tree yet; `Err(false)`: it is not in the log.
+/// not in that tree yet; `Err(false)`: it is not in the log, or is somebody's identity: whom a node knows is its own affair.
 ///
 /// # Errors
 /// The log cannot be read.
@@ -53,7 +53,11 @@ pub fn of_envelope(
     envelope: &Cid,
     size: u64,
 ) -> Result<Result<Inclusion, bool>, ReadError> {
-    let Some(sequence) = log.brought_by(&envelope.to_bytes())? else { return Ok(Err(false)) };
+    let envelope = envelope.to_bytes();
+    let Some(sequence) = log.brought_by(&envelope)? else { return Ok(Err(false)) };
+    if log.envelope(&envelope)?.is_none_or(|aggregate| aggregate.kind == AggregateKind::Identity) {
+        return Ok(Err(false));
+    }
     Ok(inclusion(log, sequence, size)?.ok_or(true))
 }
 
@@ -93,10 +97,16 @@ pub fn tile(log: &dyn LogReader, tile: &Tile, size: u64) -> Result<Option<Vec<u8
         return within(tile.hashes(&Tree(log), size));
     }
     let Some((first, end)) = tile.leaves().filter(|(_, end)| *end <= size) else { return Ok(None) };
-    let mut bundle = Vec::new();
-    for (sequence, stored) in log.read(first, CHUNK)?.into_iter().take_while(|(sequence, _)| *sequence < end)
-    {
-        bundle.extend(bundled(&leaf(sequence, &stored)?.0.encode()));
+    let (mut bundle, mut next) = (Vec::new(), first);
+    while next < end {
+        let chunk = log.read(next, CHUNK)?;
+        if chunk.is_empty() {
+            return Ok(None);
+        }
+        for (sequence, stored) in chunk.into_iter().take_while(|(sequence, _)| *sequence < end) {
+            bundle.extend(bundled(&leaf(sequence, &stored)?.0.encode()));
+            next = sequence.saturating_add(1);
+        }
     }
     Ok(Some(bundle))
 }

@@ -94,6 +94,12 @@ impl Witness {
     }
 }
 
+/// What a note says, seen now.
+fn tip_of(note: &Note, seen_ms: u64) -> Tip {
+    let (epoch, size, root) = (note.origin().epoch, note.size(), note.root());
+    Tip { epoch, size, root, note: note.text().to_owned(), seen_ms }
+}
+
 impl Services {
     /// Keeps a note that somebody handed on, once it is verified to be its log owner's; one whose owner is not known says
     /// nothing. When this returns it is in the log.
@@ -114,13 +120,7 @@ impl Services {
             Ok(note) => note,
             Err(error) => return Ok(Err(error)),
         };
-        let tip = Tip {
-            epoch: note.origin().epoch,
-            size: note.size(),
-            root: note.root(),
-            note: text.to_owned(),
-            seen_ms: self.clock.wall_ms(),
-        };
+        let tip = tip_of(&note, self.clock.wall_ms());
         self.watch(owner, |watched| watched.see(tip)).await?;
         Ok(Ok(()))
     }

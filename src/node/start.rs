@@ -320,7 +320,7 @@ impl Running {
         {
             tracing::warn!(%why, "the last checkpoint is not about the whole log");
         }
-        if let Ok(checkpointer) = checkpointer.await {
+        if let Ok(mut checkpointer) = checkpointer.await {
             checkpointer.finish().await;
         }
         projector.stop();

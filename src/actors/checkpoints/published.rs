@@ -83,6 +83,23 @@ pub fn check(
     log: &dyn LogReader,
     owner: &Identity,
 ) -> Result<Option<Published>, PublishedError> {
+    let (own, is_noted) = compare(read(path)?, log, owner)?;
+    if let (Some(own), false) = (&own, is_noted) {
+        write(path, own)?;
+    }
+    Ok(own)
+}
+
+/// As [`check`], from the file's content, which was read before the log was opened if that is being appended to. Changes nothing;
+/// says whether the file has the newest.
+///
+/// # Errors
+/// See [`PublishedError`].
+pub fn compare(
+    noted: Option<Vec<u8>>,
+    log: &dyn LogReader,
+    owner: &Identity,
+) -> Result<(Option<Published>, bool), PublishedError> {
     let own = match found(log, &owner.cid())?.0.last {
         None => None,
         Some(Last { checkpointed, .. }) => {
@@ -90,7 +107,7 @@ pub fn check(
             Some(Published { cid: checkpointed.cid, number: checkpointed.number, note })
         }
     };
-    let noted = read(path, owner)?;
+    let noted = noted.map(|bytes| parse(&bytes, owner)).transpose()?;
     for published in noted.iter().chain(&own) {
         holds(published, log)?;
     }
@@ -105,13 +122,8 @@ pub fn check(
         Some(noted) if own.as_ref().is_some_and(|own| own.number == noted.number && own.cid != noted.cid) => {
             Err(PublishedError::Conflict { number: noted.number, size: noted.note.size() })
         }
-        Some(noted) if number == Some(noted.number) => Ok(own),
-        _ => {
-            if let Some(own) = &own {
-                write(path, own)?;
-            }
-            Ok(own)
-        }
+        Some(noted) => Ok((own, number == Some(noted.number))),
+        None => Ok((own, false)),
     }
 }
 
@@ -131,16 +143,24 @@ fn holds(published: &Published, log: &dyn LogReader) -> Result<(), PublishedErro
     }
 }
 
-fn read(path: &Path, owner: &Identity) -> Result<Option<Published>, PublishedError> {
+/// The file's content; none if there is no file.
+///
+/// # Errors
+/// The file system's.
+pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     match std::fs::File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?,
     };
+    Ok(Some(bytes))
+}
+
+fn parse(bytes: &[u8], owner: &Identity) -> Result<Published, PublishedError> {
     let malformed = |error: &dyn std::fmt::Display| PublishedError::Malformed(error.to_string());
-    let stored: Stored = serde_json::from_slice(&bytes).map_err(|error| malformed(&error))?;
+    let stored: Stored = serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
     let cid: Cid = stored.cid.parse().map_err(|error: CidError| malformed(&error))?;
-    Ok(Some(Published { cid, number: stored.number, note: Note::verify(&stored.note, owner)? }))
+    Ok(Published { cid, number: stored.number, note: Note::verify(&stored.note, owner)? })
 }
 
 /// Writes the file, synced, whole or not at all.

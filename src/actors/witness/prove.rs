@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use crate::actors::keyring::Known;
 use crate::actors::peers::{PeerClient, PeerUrl};
 use crate::actors::services::Services;
+use crate::actors::witness::tip_of;
 
 /// The first pause after an owner did not answer; it doubles up to the last.
 const PAUSE_MS: u64 = 1_000;
@@ -124,7 +125,7 @@ async fn ask(
     let known: Arc<Known> = services.known(owner).await.ok()??;
     let note = Note::verify(std::str::from_utf8(&body).ok()?, &known.document).ok()?;
     match note.origin().epoch == newer.epoch {
-        true if note.size() < newer.size => Some(Answer::Shorter),
+        true if note.size() < newer.size => Some(Answer::Shorter(tip_of(&note, services.clock.wall_ms()))),
         // It is long enough, and there is no proof yet: asked again.
         true => None,
         // A new epoch, which is seen as such.

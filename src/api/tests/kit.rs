@@ -185,6 +185,16 @@ impl Node {
     /// Commits to all that is in the log.
     pub async fn checkpoint(&self) {
         self.projected().await;
+        self.checkpointer().finish().await;
+    }
+
+    /// Where the newest checkpoint is noted.
+    pub fn noted(&self) -> std::path::PathBuf {
+        self.home.checkpoint()
+    }
+
+    /// What makes checkpoints.
+    pub fn checkpointer(&self) -> Checkpointer {
         let app = &self.app;
         let parts = checkpoints::Parts {
             services: app.services.clone(),
@@ -195,7 +205,7 @@ impl Node {
             file: self.home.checkpoint(),
             publish: self.publish.clone(),
         };
-        Checkpointer::new(parts).unwrap().finish().await;
+        Checkpointer::new(parts).unwrap()
     }
 
     /// Returns when the read models have the whole log.

@@ -75,6 +75,15 @@ async fn every_step_of_an_order_is_proved_to_be_in_the_log() {
     let mut proved = 0;
     for (cid, block) in blocks {
         let Ok(envelope) = Envelope::decode(&block) else { continue };
+        if envelope.statement().kind == Kind::Identity {
+            let path = format!("/v1/log/proof/inclusion?envelope={cid}");
+            assert_eq!(
+                refused(&api, &path).await,
+                (404, "unknown-envelope".into()),
+                "whom it knows is not told"
+            );
+            continue;
+        }
         let proof = api.get(&format!("/v1/log/proof/inclusion?envelope={cid}")).await.ok();
         let leaf = Leaf::decode(&hex::decode(text(&proof["leaf"])).unwrap()).unwrap();
         let envelopes: Vec<Cid> =
@@ -221,6 +230,25 @@ async fn a_checkpoint_is_a_published_envelope_that_only_its_node_opens() {
 }
 
 #[actix_web::test]
+async fn a_checkpoint_that_cannot_be_noted_is_told_to_nobody_until_it_is() {
+    let node = node();
+    let api = node.routes().await;
+    released(&api).await;
+    node.projected().await;
+    let in_the_way = node.noted().with_extension("json.tmp");
+    std::fs::create_dir(&in_the_way).unwrap();
+    let mut checkpointer = node.checkpointer();
+    checkpointer.finish().await;
+    assert_eq!(refused(&api, "/v1/log/checkpoint").await, (404, "no-checkpoint".into()));
+    std::fs::remove_dir(&in_the_way).unwrap();
+    checkpointer.finish().await;
+    let answer = api.get("/v1/log/checkpoint").await;
+    let noted: Value = serde_json::from_slice(&std::fs::read(node.noted()).unwrap()).unwrap();
+    assert_eq!(noted["note"].as_str().unwrap().as_bytes(), answer.body);
+    assert_eq!(noted["cid"].as_str(), answer.header("dta-checkpoint"));
+}
+
+#[actix_web::test]
 async fn envelopes_carry_the_newest_note_of_their_signers_log() {
     let node = node();
     let api = node.routes().await;
@@ -258,9 +286,11 @@ async fn what_there_is_no_proof_of_is_refused_by_name() {
     }
     released(&api).await;
     node.checkpoint().await;
-    let later = api.identity("later").await;
-    let head = node.app.services.log.head().unwrap().count;
-    let size = head - 2;
+    let someone = api.identity("someone").await;
+    let later = api.order(json!({})).await;
+    let later = api.get(&format!("/v1/order/{later}/chain")).await;
+    let (later, _) = car::decode(&later.body).unwrap();
+    let size = note(&api, &document(&node)).await.size();
     let nobody = Cid::of(dta_protocol::Codec::DagCbor, b"nobody's");
     for (path, status, code) in [
         (format!("proof/inclusion?envelope={later}"), 404, "not-in-tree"),
@@ -268,6 +298,7 @@ async fn what_there_is_no_proof_of_is_refused_by_name() {
         (format!("proof/inclusion?sequence={}", u64::MAX), 404, "not-in-tree"),
         ("proof/inclusion?sequence=3&size=3".into(), 404, "not-in-tree"),
         (format!("proof/inclusion?envelope={nobody}"), 404, "unknown-envelope"),
+        (format!("proof/inclusion?envelope={someone}"), 404, "unknown-envelope"),
         ("proof/inclusion?envelope=nobody".into(), 422, "envelope"),
         ("proof/inclusion?sequence=-1".into(), 422, "sequence"),
         ("proof/inclusion?sequence=".into(), 422, "sequence"),

@@ -164,7 +164,7 @@ pub(super) fn watched(
     ensure!(record.aggregate == log_aggregate(owner), "it stands in another's history");
     let party = books.party(owner)?;
     let alarms = after.alarms.iter().flat_map(|alarm| [&alarm.known, &alarm.other]);
-    for tip in after.proved.iter().chain(&after.pending).chain(alarms) {
+    for tip in after.proved.iter().chain(&after.before).chain(&after.pending).chain(alarms) {
         let note = Note::verify(&tip.note, &party.document)?;
         let said = (note.origin().epoch, note.size(), note.root());
         ensure!(said == (tip.epoch, tip.size, tip.root), "the record says something else than its note");

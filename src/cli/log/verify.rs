@@ -2,15 +2,19 @@
 
 use std::io::Write;
 
+use anyhow::Context as _;
 use dta_events::record::Aggregate;
+use dta_protocol::Identity;
 
 use super::audit::{Findings, audit};
 use super::{VerifyCommand, find_order, open, unlocked};
+use crate::actors::checkpoints::published;
 use crate::actors::keyring::Keyring;
-use crate::actors::log::RocksReader;
 use crate::actors::log::verify::{Report, verify as verify_store};
+use crate::actors::log::{LogReader as _, RocksReader};
 use crate::cli::progress::Progress;
 use crate::home::Home;
+use crate::node::open::whose;
 use std::sync::Arc;
 
 /// Checks all of it, and prints what was found whole.
@@ -18,6 +22,8 @@ use std::sync::Arc;
 /// # Errors
 /// The first damage, with sequence, order and CID where it has them.
 pub(super) fn verify(home: &Home, command: &VerifyCommand, out: &mut dyn Write) -> anyhow::Result<()> {
+    // Before the log, which may grow meanwhile.
+    let noted = published::read(&home.checkpoint())?;
     let log = open(home)?;
     let only = command.order.as_deref().map(|name| find_order(&*log, name)).transpose()?;
     let deep = match command.deep {
@@ -28,6 +34,10 @@ pub(super) fn verify(home: &Home, command: &VerifyCommand, out: &mut dyn Write) 
     let mut progress = Progress::start("indexes");
     let report = verify_store(&*log, &mut |done, of| progress.show(done, of))?;
     progress.finish();
+    if let Some(block) = log.published_block(&whose(&*log)?.to_bytes())? {
+        let owner = Identity::decode(block.bytes())?;
+        published::compare(noted, &*log, &owner).with_context(|| home.checkpoint().display().to_string())?;
+    }
     Ok(print(&report, &findings, out)?)
 }
 

@@ -69,10 +69,17 @@ fn what_is_known_of_others_logs_is_frozen() {
         [number(0), number(size), root.repeat(32), text(format!("note {size}")), number(7)].concat()
     };
     let alarm = Alarm { code: AlarmCode::Shortened, at_ms: 258, known: tip(0, 5, 5), other: tip(0, 6, 6) };
-    let after = Watched { proved: Some(tip(0, 3, 3)), pending: vec![tip(0, 4, 4)], alarms: vec![alarm] };
+    let after = Watched {
+        proved: Some(tip(0, 3, 3)),
+        before: vec![tip(0, 2, 2)],
+        pending: vec![tip(0, 4, 4)],
+        alarms: vec![alarm],
+    };
     let golden_after = [
         "01".into(),
         golden_tip(3, "03"),
+        number(1),
+        golden_tip(2, "02"),
         number(1),
         golden_tip(4, "04"),
         number(1),
@@ -127,7 +134,15 @@ fn notes_are_proved_one_after_the_other_whichever_is_longer() {
     let asked = longer.question().unwrap();
     assert_eq!((asked.older.size, asked.newer.size), (5, 20));
     let Some(Change::Proved(done)) = longer.answer(&asked, Answer::Consistent, 8) else { panic!() };
-    assert_eq!((done.proved, done.pending), (Some(tip(0, 20, 2)), vec![]));
+    assert_eq!((&done.proved, done.pending.len()), (&Some(tip(0, 20, 2)), 0));
+    for known in [tip(0, 20, 2), tip(0, 10, 1), tip(0, 5, 3), tip(0, 0, 9)] {
+        assert_eq!(done.see(known.clone()), None, "{} says nothing new", known.size);
+    }
+    assert_eq!(
+        alarmed(done.see(tip(0, 10, 9))).0,
+        AlarmCode::Fork,
+        "what was proved is not forgotten at once"
+    );
 }
 
 #[test]
@@ -146,14 +161,17 @@ fn two_trees_of_one_size_are_a_fork_and_the_notes_show_it() {
 fn what_cannot_be_proved_is_a_fork_or_a_shortened_log() {
     let known = seen(&seen(&Watched::default(), tip(0, 10, 1)), tip(0, 20, 2));
     let asked = known.question().unwrap();
-    for (answer, expected) in
-        [(Answer::Inconsistent, AlarmCode::Fork), (Answer::Shorter, AlarmCode::Shortened)]
-    {
+    for (answer, expected, sizes) in [
+        (Answer::Inconsistent, AlarmCode::Fork, (10, 20)),
+        (Answer::Shorter(tip(0, 15, 5)), AlarmCode::Shortened, (20, 15)),
+    ] {
         let (code, after) = alarmed(known.answer(&asked, answer, 99));
         assert_eq!((code, after.question()), (expected, None));
         let alarm = &after.alarms[0];
-        assert_eq!((alarm.code, alarm.at_ms, alarm.known.size, alarm.other.size), (expected, 99, 10, 20));
+        assert_eq!((alarm.code, alarm.at_ms), (expected, 99));
+        assert_eq!((alarm.known.size, alarm.other.size), sizes, "the two that do not go together");
         assert_eq!(after.proved, known.proved, "the tree that was proved stays the one to prove from");
+        assert_eq!(after.see(tip(0, 20, 2)), None, "it is not asked for again");
     }
 }
 
@@ -173,10 +191,15 @@ fn nobody_fills_the_state() {
     for size in 0..PENDING_MAX as u64 {
         watched = seen(&watched, tip(0, 2 + size, 1));
     }
-    assert_eq!(watched.see(tip(0, 99, 1)), None);
-    for root in 0..2 * ALARMS_MAX as u8 {
+    // A new one makes way for none: the first that waits does.
+    watched = seen(&watched, tip(0, 99, 1));
+    assert_eq!((watched.pending.len(), watched.pending[0].size), (PENDING_MAX, 3));
+    assert_eq!(watched.newest().map(|tip| tip.size), Some(99));
+    assert_eq!(alarmed(watched.see(tip(0, 99, 2))).0, AlarmCode::Fork);
+    for root in 0..ALARMS_MAX as u8 {
         watched = alarmed(watched.see(tip(0, 1, 100 + root))).1;
     }
+    assert_eq!(watched.see(tip(0, 1, 99)), None, "as many as are kept");
     assert_eq!(watched.alarms.len(), ALARMS_MAX);
 }
 

@@ -3,9 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Notes that wait to be proved, at most; a later one says all that an earlier one does.
+/// Notes that wait to be proved, at most: the newest. Those that made way are in the records, and a later one says all that they do.
 pub const PENDING_MAX: usize = 8;
-/// Alarms kept in the state, at most: the first ones. All are in the records.
+/// Proved trees that are remembered besides the longest, at most: the newest.
+pub const BEFORE_MAX: usize = 8;
+/// Alarms, at most: the first ones. A log that has raised as many raises no more.
 pub const ALARMS_MAX: usize = 16;
 
 /// A tree that a log's owner has committed to.
@@ -63,6 +65,8 @@ pub struct Alarm {
 pub struct Watched {
     /// The longest tree that is known to begin with all others that were proved; the first note is believed.
     pub proved: Option<Tip>,
+    /// Some that it begins with, oldest first.
+    pub before: Vec<Tip>,
     /// Seen, and still to be proved, oldest first.
     pub pending: Vec<Tip>,
     /// What was found wrong, oldest first.
@@ -90,14 +94,14 @@ pub struct Question {
 }
 
 /// What its owner answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The proof holds.
     Consistent,
     /// No proof, or one that does not hold, of trees that its log is long enough for.
     Inconsistent,
-    /// By its own newest note its log is shorter than the longer tree.
-    Shorter,
+    /// By its own newest note, this, its log is shorter than the longer tree.
+    Shorter(Tip),
 }
 
 impl Tip {
@@ -112,26 +116,32 @@ impl Watched {
         self.proved.iter().chain(&self.pending).max_by_key(|tip| (tip.epoch, tip.size))
     }
 
-    /// Takes a note; none if it says nothing new. A note of an epoch that its owner has left says nothing.
+    /// Takes a note; none if it says nothing new. A note of an epoch that its owner has left says nothing, nor does one of no
+    /// records.
     pub fn see(&self, tip: Tip) -> Option<Change> {
+        if tip.size == 0 {
+            return None;
+        }
         let Some(proved) = &self.proved else {
             return Some(Change::Seen(Self { proved: Some(tip), ..self.clone() }));
         };
-        if tip.epoch < proved.epoch || self.known().any(|known| known.same(&tip)) {
+        // What has raised an alarm is not asked for again.
+        let accused = |alarm: &Alarm| {
+            alarm.other.same(&tip) || (alarm.code == AlarmCode::Shortened && alarm.known.same(&tip))
+        };
+        let told = self.known().any(|known| known.same(&tip)) || self.alarms.iter().any(accused);
+        if tip.epoch < proved.epoch || told {
             return None;
         }
         if tip.epoch > proved.epoch {
-            let after = Self { proved: Some(tip.clone()), pending: Vec::new(), ..self.clone() };
+            let after = Self { proved: Some(tip.clone()), alarms: self.alarms.clone(), ..Self::default() };
             return after.alarm(AlarmCode::LostRecords, proved, &tip);
         }
         if let Some(known) = self.known().find(|known| known.size == tip.size) {
             return self.clone().alarm(AlarmCode::Fork, known, &tip);
         }
-        if self.pending.len() == PENDING_MAX {
-            return None;
-        }
         let mut after = self.clone();
-        after.pending.push(tip);
+        push(&mut after.pending, tip, PENDING_MAX);
         Some(Change::Seen(after))
     }
 
@@ -150,33 +160,43 @@ impl Watched {
         let mut after = self.clone();
         let pending = after.pending.remove(0);
         let proved = after.proved.clone()?;
-        let other = Tip { seen_ms: now_ms, ..pending.clone() };
         match answer {
             Answer::Consistent => {
-                if pending.size > proved.size {
-                    after.proved = Some(pending);
-                }
+                let (longer, shorter) =
+                    if pending.size > proved.size { (pending, proved) } else { (proved, pending) };
+                after.proved = Some(longer);
+                push(&mut after.before, shorter, BEFORE_MAX);
                 Some(Change::Proved(after))
             }
-            Answer::Inconsistent => after.alarm(AlarmCode::Fork, &proved, &other),
-            Answer::Shorter => after.alarm(AlarmCode::Shortened, &proved, &other),
+            Answer::Inconsistent => {
+                after.alarm(AlarmCode::Fork, &proved, &Tip { seen_ms: now_ms, ..pending })
+            }
+            Answer::Shorter(own) => {
+                after.alarm(AlarmCode::Shortened, &question.newer, &Tip { seen_ms: now_ms, ..own })
+            }
         }
     }
 
     fn known(&self) -> impl Iterator<Item = &Tip> {
-        self.proved.iter().chain(&self.pending)
+        self.proved.iter().chain(&self.before).chain(&self.pending)
     }
 
-    /// With one more alarm; none if the same two notes have raised it before.
+    /// With one more alarm; none if the same two notes have raised it before, or there are as many as are kept.
     fn alarm(mut self, code: AlarmCode, known: &Tip, other: &Tip) -> Option<Change> {
         let same = |alarm: &Alarm| alarm.code == code && alarm.known.same(known) && alarm.other.same(other);
-        if self.alarms.iter().any(same) {
+        if self.alarms.len() == ALARMS_MAX || self.alarms.iter().any(same) {
             return None;
         }
-        if self.alarms.len() < ALARMS_MAX {
-            let at_ms = other.seen_ms;
-            self.alarms.push(Alarm { code, at_ms, known: known.clone(), other: other.clone() });
-        }
+        let at_ms = other.seen_ms;
+        self.alarms.push(Alarm { code, at_ms, known: known.clone(), other: other.clone() });
         Some(Change::Alarm(code, self))
     }
+}
+
+/// At the end, with the first making way if there are too many.
+fn push(tips: &mut Vec<Tip>, tip: Tip, most: usize) {
+    if tips.len() >= most {
+        tips.remove(0);
+    }
+    tips.push(tip);
 }
