@@ -39,12 +39,12 @@ fn one_spelling(stored: &Stored) {
     if let Ok(event) = log::Event::from_stored(stored) {
         same(event.to_stored());
     }
-    if let Ok(event) = node::Initialised::from_stored(stored) {
+    if let Ok(event) = node::Event::from_stored(stored) {
         same(event.to_stored());
     }
 }
 
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 17] = [
     "order/step-appended",
     "order/step-refused",
     "order/equivocation-seen",
@@ -60,6 +60,8 @@ const NAMES: [&str; 15] = [
     "log/note-seen",
     "log/note-proved",
     "log/alarm-raised",
+    "order/custody-lost",
+    "node/recovered",
 ];
 
 fn stored(input: &[u8]) -> Option<Stored> {
@@ -143,6 +145,7 @@ fn all_events() -> Vec<Event> {
             outcome: Outcome::Refused("closed".into()),
         },
         Event::DeliveriesResumed { at_ms: 10 },
+        Event::CustodyLost { at_ms: 11 },
     ];
     steps.chain(further).collect()
 }
@@ -161,7 +164,9 @@ pub fn events() -> Vec<Vec<u8>> {
     let pinned = peer::Event::Pinned { identity: cid("alice"), url: Some("http://localhost:1".into()) };
     let (pinned, begun) = (
         pinned.to_stored().unwrap(),
-        node::Initialised { home: [1; 16], epoch: 0, identity: cid("alice") }.to_stored().unwrap(),
+        node::Event::Initialised(node::Initialised { home: [1; 16], epoch: 0, identity: cid("alice") })
+            .to_stored()
+            .unwrap(),
     );
     let others = [(6, created), (7, learned), (8, pinned), (10, begun)];
     let others = others.map(|(name, stored)| [&[name][..], &stored.bytes].concat());

@@ -66,6 +66,8 @@ pub enum Entry {
     },
     /// Deliveries are tried again.
     DeliveriesResumed,
+    /// A recovery did not find what custody held for the order.
+    CustodyLost,
 }
 
 /// The common beginning of the row keys of one order's history; what follows is the record's sequence and the position in
@@ -138,5 +140,6 @@ fn entry(event: Event) -> Entry {
         Event::RetentionEnded { secret, .. } => Entry::RetentionEnded { secret },
         Event::DeliveryEnded { to, step, outcome } => Entry::DeliveryEnded { to, step, outcome },
         Event::DeliveriesResumed { .. } => Entry::DeliveriesResumed,
+        Event::CustodyLost { .. } => Entry::CustodyLost,
     }
 }

@@ -6,7 +6,8 @@
 //!          └─> dta-projections (read models)
 //! ```
 //!
-//! `cli` reads the command line, `config` the settings, `node` wires everything together; `ports` holds clock and
+//! `cli` reads the command line, `config` the settings, `node` wires everything together, `recovery` builds a lost log
+//! again from IPFS; `ports` holds clock and
 //! entropy, `home` the files' places, `http_client` what calls out.
 
 pub mod actors;
@@ -26,4 +27,5 @@ pub mod node;
 
 pub mod ports;
 pub mod quota;
+pub mod recovery;
 mod time;

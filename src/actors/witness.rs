@@ -81,7 +81,7 @@ impl Witness {
     }
 
     /// The newest note of a log.
-    fn newest(&self, owner: &Cid) -> Option<String> {
+    pub fn newest(&self, owner: &Cid) -> Option<String> {
         self.kept().get(owner).and_then(|kept| Some(kept.watched.newest()?.note.clone()))
     }
 

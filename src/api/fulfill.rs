@@ -1,5 +1,5 @@
 //! What other nodes ask: `POST /v1/fulfill/order`, `/v1/fulfill/order/secret`, `/v1/fulfill/order/step`, and
-//! `GET /v1/fulfill/order/deliveries?after`. CAR both ways, signed both ways; whoever is no party gets one constant 404.
+//! `GET /v1/fulfill/order/deliveries?after`, `GET /v1/fulfill/log/note`. CAR both ways, signed both ways; whoever is no party gets one constant 404.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use dta_events::order::{Command, Outcome, Party};
 use dta_events::record::{Aggregate, AggregateKind};
-use dta_protocol::{Cid, Codec, DeliveryPage, Kind};
+use dta_protocol::{Cid, Codec, DeliveryPage, Kind, NotePage};
 
 use super::App;
 use super::error::ApiError;
@@ -126,6 +126,16 @@ async fn tell(app: &App, call: &PeerCall, up_to: u64) -> Result<(), ApiError> {
         app.desk.settle(order_of(&step), command, caller_of(app, call)).await?;
     }
     Ok(())
+}
+
+/// `GET /v1/fulfill/log/note`: the newest note of the caller's log that was seen here. Who has lost its log asks.
+pub(super) async fn note(app: web::Data<App>, call: PeerCall) -> HttpResponse {
+    let page = NotePage { note: app.services.witness.newest(&call.caller.node()) }.encode();
+    let root = Cid::of(Codec::DagCbor, &page);
+    match dta_protocol::car::encode(root, [(root, page.as_slice())]) {
+        Ok(car) => call.answer(StatusCode::OK, car),
+        Err(error) => call.refuse(ApiError::internal(error)),
+    }
 }
 
 fn order_of(step: &ToFetch) -> Aggregate {

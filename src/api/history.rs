@@ -58,6 +58,10 @@ enum What {
         deliveries_resumed: bool,
     },
     #[serde(rename_all = "camelCase")]
+    CustodyLost {
+        custody_lost: bool,
+    },
+    #[serde(rename_all = "camelCase")]
     RetentionEnded {
         retention_ended: String,
     },
@@ -104,6 +108,7 @@ impl From<HistoryRow> for Happened {
                 },
             },
             Entry::DeliveriesResumed => What::DeliveriesResumed { deliveries_resumed: true },
+            Entry::CustodyLost => What::CustodyLost { custody_lost: true },
             Entry::RetentionEnded { secret } => What::RetentionEnded { retention_ended: secret.to_string() },
         };
         Self {

@@ -178,7 +178,11 @@ fn proof_routes(cfg: &mut web::ServiceConfig) {
 /// What other nodes ask. No Host or Origin is looked at: a signature says who calls.
 fn peers_routes(cfg: &mut web::ServiceConfig, node_type: NodeType) {
     // Every type may be a beneficiary, and is told how its orders go on.
-    cfg.service(resource("/v1/fulfill/order/step", None, Some(web::post().to(fulfill::step))));
+    cfg.service(resource("/v1/fulfill/order/step", None, Some(web::post().to(fulfill::step)))).service(only(
+        "/v1/fulfill/log/note",
+        [web::get().to(fulfill::note)],
+        "GET",
+    ));
     if node_type != NodeType::Principal {
         cfg.service(resource("/v1/fulfill/order", None, Some(web::post().to(fulfill::order))))
             .service(resource("/v1/fulfill/order/secret", None, Some(web::post().to(fulfill::secret))))

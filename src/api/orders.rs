@@ -142,6 +142,9 @@ struct Document {
     coin: u8,
     timestamp: u64,
     state: &'static str,
+    /// There only if it is so.
+    #[serde(rename = "CustodyLost", skip_serializing_if = "std::ops::Not::not")]
+    custody_lost: bool,
     policy: Policy,
     order_part2: Option<Part>,
     order_part3: Option<Part>,
@@ -189,6 +192,7 @@ impl Document {
             coin,
             timestamp: row.created_at_ms / 1_000,
             state: order.stage.as_str(),
+            custody_lost: order.custody_lost,
             policy: Policy {
                 not_before_ms: order.terms.not_before_ms,
                 expires_at_ms: order.terms.expires_at_ms,

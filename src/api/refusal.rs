@@ -32,7 +32,9 @@ impl From<OrderError> for ApiError {
 /// the same request again is answered the same. A code that says nothing here would mislead with a status of its own.
 pub(super) fn turned_down(code: String) -> ApiError {
     let status = match code.as_str() {
-        "expired" | "closed" | "withdrawn" | "refused" | "retention-ended" => StatusCode::GONE,
+        "expired" | "closed" | "withdrawn" | "refused" | "retention-ended" | "custody-lost" => {
+            StatusCode::GONE
+        }
         "reference-taken"
         | "not-outstanding"
         | "nothing-to-dispute"
@@ -118,9 +120,12 @@ impl From<order::Rejection> for ApiError {
             | R::NotDue { .. }
             | R::BeneficiaryMismatch(_) => StatusCode::CONFLICT,
             // It was possible once and never will be again.
-            R::Expired { .. } | R::Closed(_) | R::Withdrawn | R::Refused(_) | R::RetentionEnded { .. } => {
-                StatusCode::GONE
-            }
+            R::Expired { .. }
+            | R::Closed(_)
+            | R::Withdrawn
+            | R::Refused(_)
+            | R::RetentionEnded { .. }
+            | R::CustodyLost => StatusCode::GONE,
             R::UnknownIdentity { .. }
             | R::WrongSigner(_)
             | R::UnknownPlugin(_)

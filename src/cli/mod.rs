@@ -11,6 +11,7 @@ pub mod order;
 pub mod peer;
 mod progress;
 pub mod projection;
+pub mod recover;
 pub mod unlock;
 
 use std::fmt::Display;
@@ -53,6 +54,8 @@ enum Command {
     /// IPFS: who the node is there, private networks, fetching a block
     #[command(subcommand)]
     Ipfs(ipfs::IpfsCommand),
+    /// Build a lost node again from what mirrors hold of it on IPFS
+    Recover(recover::RecoverCommand),
     /// The event log: read it, check it, index it anew
     #[command(subcommand)]
     Log(log::LogCommand),
@@ -115,6 +118,7 @@ impl Cli {
             Command::Audit(audit::AuditCommand::Verify(command)) => return audit::verify(&command),
             Command::Audit(audit::AuditCommand::Export(command)) => audit::export(&home, &command),
             Command::Ipfs(command) => ipfs::run(&home, &command),
+            Command::Recover(command) => recover::run(&home, &command),
             Command::Log(command) => log::run(&home, command),
             Command::Projection(command) => projection::run(&home.root, command),
         };

@@ -56,9 +56,7 @@ impl Indexing for Rules {
             AggregateKind::Identity => {
                 events.iter().find_map(|stored| identity::Event::from_stored(stored).err())
             }
-            AggregateKind::Node => {
-                events.iter().find_map(|stored| node::Initialised::from_stored(stored).err())
-            }
+            AggregateKind::Node => events.iter().find_map(|stored| node::Event::from_stored(stored).err()),
             AggregateKind::Peer => events.iter().find_map(|stored| peer::Event::from_stored(stored).err()),
             AggregateKind::Log => events.iter().find_map(|stored| log::Event::from_stored(stored).err()),
             AggregateKind::Seed => events.first().map(StoredError::unknown),

@@ -202,7 +202,8 @@ pub(crate) fn first_records(document: &Identity, name: &str, now_ms: u64) -> Res
     OsEntropy.fill(&mut random);
     let [home, trace_id]: [[u8; 16]; 2] =
         [std::array::from_fn(|i| random[i]), std::array::from_fn(|i| random[16 + i])];
-    let initialised = node::Initialised { home, epoch: 0, identity: document.cid() }.to_stored()?;
+    let initialised = node::Initialised { home, epoch: 0, identity: document.cid() };
+    let initialised = node::Event::Initialised(initialised).to_stored()?;
     let command = identity::Command::Create { name: name.to_owned(), uuid: None };
     let events = identity::Identity::default().decide(&command, Some(Known::of(document)))?;
     let created = events.iter().map(Event::to_stored).collect::<Result<Vec<_>, _>>()?;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use dta_crypto::{IdentityKeys, Secret};
 use dta_events::Rules;
-use dta_events::node::Initialised;
+use dta_events::ids::node_aggregate;
+use dta_events::node::{Event, Initialised};
 use dta_events::record::{Effect, Record};
 use dta_protocol::Cid;
 use thiserror::Error;
@@ -170,7 +171,8 @@ impl OpenNode {
             .map_err(|source| OpenNodeError::Log { path: home.log(), source })?
             .with_reserve(&home.log(), config.storage.reserve_bytes);
         let log = Arc::new(log);
-        let Initialised { identity, epoch, .. } = beginning(&*log)?;
+        let identity = whose(&*log)?;
+        let epoch = epoch(&*log)?;
         let document = check_seed(&*log, &seed, &identity)?;
         let checkpoint = published::check(&home.checkpoint(), &*log, &document)
             .map_err(|source| OpenNodeError::Checkpoint { path: home.checkpoint(), source })?;
@@ -205,6 +207,19 @@ pub fn whose(log: &dyn LogReader) -> Result<Cid, OpenNodeError> {
     beginning(log).map(|initialised| initialised.identity)
 }
 
+/// The epoch of a log: 0, until records of it were lost in a recovery.
+///
+/// # Errors
+/// The log cannot be read, or newer code wrote it.
+pub fn epoch(log: &dyn LogReader) -> Result<u64, OpenNodeError> {
+    let Some(Record { sequence, effect: Effect::Events(events), .. }) = log.newest(&node_aggregate())? else {
+        return Ok(0);
+    };
+    let newest = events.last().map(Event::from_stored).transpose();
+    let newest = newest.map_err(|error| Damage::Record { sequence, reason: error.to_string() });
+    Ok(newest.map_err(ReadError::from)?.map_or(0, |event| event.epoch()))
+}
+
 fn beginning(log: &dyn LogReader) -> Result<Initialised, OpenNodeError> {
     let beginning = |what: String| OpenNodeError::Beginning(what);
     let (_, bytes) =
@@ -212,7 +227,10 @@ fn beginning(log: &dyn LogReader) -> Result<Initialised, OpenNodeError> {
     let record = Record::decode(&bytes).map_err(|error| beginning(error.to_string()))?;
     match record.effect {
         Effect::Events(events) => match events.first() {
-            Some(stored) => Initialised::from_stored(stored).map_err(|error| beginning(error.to_string())),
+            Some(stored) => match Event::from_stored(stored).map_err(|error| beginning(error.to_string()))? {
+                Event::Initialised(initialised) => Ok(initialised),
+                Event::Recovered(_) => Err(beginning("it is a recovery".to_owned())),
+            },
             None => Err(beginning("it is empty".to_owned())),
         },
         Effect::Refused { .. } => Err(beginning("it is a refusal".to_owned())),

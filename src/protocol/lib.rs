@@ -28,7 +28,7 @@ pub use fields::FieldError;
 pub use identity::{Identity, IdentityBody, IdentityError, name_is_plain};
 pub use kind::{Kind, Role};
 pub use manifest::{Manifest, ManifestError};
-pub use page::{DeliveryPage, PageError};
+pub use page::{DeliveryPage, NotePage, PageError};
 pub use sealed::{SealRequest, SealedBody, SealedError};
 pub use statement::{Body, Descriptor, Statement, StatementError};
 pub use strict::CborError;

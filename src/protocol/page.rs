@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::canonical;
 use crate::cid::{Cid, Codec};
 use crate::fields::{FieldError, Fields};
-use crate::statement::map;
+use crate::statement::{MAX_NOTE_BYTES, map};
 use crate::strict::{self, CborError};
 
 /// One answer to `GET /v1/fulfill/order/deliveries`, a block of DAG-CBOR: `{"for", "head", "next"}`.
@@ -61,6 +61,31 @@ impl DeliveryPage {
     }
 }
 
+/// The answer to `GET /v1/fulfill/log/note`, a block of DAG-CBOR: `{"note"}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotePage {
+    /// The newest signed note of the caller's log that the node has seen, if any: at most 4,096 bytes.
+    pub note: Option<String>,
+}
+
+impl NotePage {
+    /// The canonical bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        canonical::encode(&map([("note", self.note.clone().map_or(Ipld::Null, Ipld::String))]))
+    }
+
+    /// Reads the bytes; refuses every other spelling and shape.
+    ///
+    /// # Errors
+    /// The field that is wrong.
+    pub fn decode(bytes: &[u8]) -> Result<Self, PageError> {
+        let mut fields = Fields::new("note page", strict::decode(bytes)?)?;
+        let note = fields.nullable("note", |fields, name| fields.text(name, MAX_NOTE_BYTES))?;
+        fields.finish()?;
+        Ok(Self { note })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +98,27 @@ mod tests {
                 let page = DeliveryPage { step, next };
                 assert_eq!(DeliveryPage::decode(&page.encode()), Ok(page));
             }
+        }
+    }
+
+    #[test]
+    fn a_note_is_read_back_and_nothing_else() {
+        for note in [None, Some("note\n".to_owned()), Some("n".repeat(MAX_NOTE_BYTES))] {
+            let page = NotePage { note };
+            assert_eq!(NotePage::decode(&page.encode()), Ok(page));
+        }
+        let too_long = NotePage { note: Some("n".repeat(MAX_NOTE_BYTES + 1)) };
+        let good = NotePage { note: Some("note".into()) }.encode();
+        for bad in [
+            too_long.encode(),
+            canonical::encode(&map([])),
+            canonical::encode(&map([("note", Ipld::Integer(1))])),
+            canonical::encode(&map([("note", Ipld::Null), ("more", Ipld::Null)])),
+            [good.as_slice(), &[0]].concat(),
+            good[..good.len() - 1].to_vec(),
+            Vec::new(),
+        ] {
+            assert!(NotePage::decode(&bad).is_err(), "{}", hex::encode(bad));
         }
     }
 

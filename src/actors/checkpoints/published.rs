@@ -156,6 +156,14 @@ pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
+/// What the file says, if there is one; nothing is compared with any log.
+///
+/// # Errors
+/// It cannot be read, is damaged, or is not of this node.
+pub fn noted(path: &Path, owner: &Identity) -> Result<Option<Published>, PublishedError> {
+    read(path)?.map(|bytes| parse(&bytes, owner)).transpose()
+}
+
 fn parse(bytes: &[u8], owner: &Identity) -> Result<Published, PublishedError> {
     let malformed = |error: &dyn std::fmt::Display| PublishedError::Malformed(error.to_string());
     let stored: Stored = serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;

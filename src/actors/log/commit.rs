@@ -60,15 +60,15 @@ impl<S: Store> Log<S, Writing> {
 }
 
 /// A commit under way: the log as it will be.
-struct Draft<'a, S> {
+pub(super) struct Draft<'a, S> {
     overlay: Overlay<'a, S>,
     indexing: &'a dyn Indexing,
-    head: Head,
+    pub(super) head: Head,
     frontier: Frontier,
 }
 
 /// Why an append is not added: it is refused, or the whole commit has failed.
-enum Stop {
+pub(super) enum Stop {
     Refused(NotWritten),
     Failed(ReadError),
 }
@@ -92,7 +92,7 @@ impl From<Damage> for Stop {
 }
 
 impl<'a, S: Store> Draft<'a, S> {
-    fn after(head: Head, frontier: Frontier, store: &'a S, indexing: &'a dyn Indexing) -> Self {
+    pub(super) fn after(head: Head, frontier: Frontier, store: &'a S, indexing: &'a dyn Indexing) -> Self {
         Self { overlay: Overlay::over(store), indexing, head, frontier }
     }
 
@@ -116,7 +116,7 @@ impl<'a, S: Store> Draft<'a, S> {
         }
     }
 
-    fn finish(mut self) -> (Head, Frontier, Vec<Change>) {
+    pub(super) fn finish(mut self) -> (Head, Frontier, Vec<Change>) {
         self.overlay.put(Table::Meta, keys::HEAD, keys::head_value(&self.head));
         self.overlay.keep();
         (self.head, self.frontier, self.overlay.into_changes())
@@ -152,18 +152,45 @@ impl<'a, S: Store> Draft<'a, S> {
         }
         self.change_blocks(record.sequence, append.blocks, &append.publish, &append.drop_held)?;
         self.set_timer(&record.aggregate, append.due_ms)?;
-        let envelopes = self.indexing.envelopes(&record);
-        for (table, key, value) in keys::index_entries(&record, &claims, &envelopes) {
+        let stored = record.encode().map_err(|_| NotWritten::TooLarge)?;
+        // From here on nothing is refused: the frontier, unlike the overlay, is not taken back.
+        let hash = self.enter(&record, &claims, stored);
+        Ok(Appended { sequence: record.sequence, version: record.version, hash })
+    }
+
+    /// A record as others made it, after the last one, with what it published. Its timer is set once all are there.
+    pub(super) fn adopt(&mut self, stored: Vec<u8>, blocks: Vec<Block>) -> Result<(), Stop> {
+        let sequence = self.head.count;
+        let damage = |reason: String| Stop::from(Damage::Record { sequence, reason });
+        let record = Record::decode(&stored).map_err(|error| damage(error.to_string()))?;
+        self.indexing.understands(&record).map_err(damage)?;
+        if (record.sequence, record.previous) != (sequence, self.head.hash) {
+            return Err(damage("it does not follow the record before it".into()));
+        }
+        if !self.is_at(&record.aggregate, record.version.saturating_sub(1))? {
+            return Err(damage("its version does not follow that of its history's last record".into()));
+        }
+        let claims = self.indexing.claims(&record);
+        self.check_claims(&claims)?;
+        self.change_blocks(sequence, blocks, &[], &[])?;
+        let hash = self.enter(&record, &claims, stored);
+        self.overlay.keep();
+        self.head = Head { count: sequence.saturating_add(1), hash };
+        Ok(())
+    }
+
+    /// Into the indexes, the tree and the records; its hash.
+    fn enter(&mut self, record: &Record, claims: &[[u8; 32]], stored: Vec<u8>) -> [u8; 32] {
+        let envelopes = self.indexing.envelopes(record);
+        for (table, key, value) in keys::index_entries(record, claims, &envelopes) {
             self.overlay.put(table, key, value);
         }
-        let stored = record.encode().map_err(|_| NotWritten::TooLarge)?;
         let hash = hash_of(&stored);
-        // From here on nothing is refused: the frontier, unlike the overlay, is not taken back.
-        for (place, node) in self.frontier.push(leaf(&record, hash, &envelopes).hash()) {
+        for (place, node) in self.frontier.push(leaf(record, hash, &envelopes).hash()) {
             self.overlay.put(Table::Hashes, place.to_be_bytes(), node);
         }
         self.overlay.put(Table::Records, record.sequence.to_be_bytes(), stored);
-        Ok(Appended { sequence: record.sequence, version: record.version, hash })
+        hash
     }
 
     /// Whether an aggregate is at this version, which it nearly always is: two lookups, where finding out which it is at takes

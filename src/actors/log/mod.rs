@@ -7,10 +7,11 @@
 //! ```text
 //! open ── checks the tail, then commit ── checks and numbers appends, one write a batch
 //!                              read   ── the lookups
-//! verify ── all of it          reindex ── builds the indexes again
+//! verify ── all of it          reindex ── builds the indexes again     adopt ── fills a new log from copies of its records
 //! ```
 
 pub(crate) mod acknowledged;
+pub mod adopt;
 mod chain;
 mod commit;
 mod keys;

@@ -79,7 +79,11 @@ fn index_records<S: Store>(log: &Log<S, ReadOnly>, progress: &mut dyn FnMut(u64)
     changes.flush()
 }
 
-fn index_timers<S: Store>(log: &Log<S, ReadOnly>, progress: &mut dyn FnMut(u64)) -> Result<(), ReadError> {
+/// Sets the timer of each history.
+pub(super) fn index_timers<S: Store, W: Send + Sync>(
+    log: &Log<S, W>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), ReadError> {
     let mut changes = Changes { store: &log.store, pending: Vec::new() };
     let mut done = 0;
     each_history(log, &mut |aggregate, records| {

@@ -105,6 +105,7 @@ impl Course<'_> {
         match (released, key, order.secret) {
             // The secret is its beneficiary's alone: whoever asks here gets it only if that is hosted here.
             (true, ..) if !order.hosts(Party::Beneficiary) => answer(None, Extension::new(), self.sequence),
+            (true, None, _) if order.custody_lost => Err(Rejection::CustodyLost.into()),
             (true, Some(key), _) => answer(Some(key), extension.unwrap_or_default(), self.sequence),
             (true, None, Some(HeldSecret { ended: true, until_ms, .. })) => {
                 Err(Rejection::RetentionEnded { until_ms: until_ms.unwrap_or_default() }.into())

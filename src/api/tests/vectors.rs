@@ -238,7 +238,7 @@ const SOURCES: [&str; 14] = [
 ];
 
 /// Those that no bytes of another node reach, and why.
-const OUT_OF_REACH: [(&str, &str); 28] = [
+const OUT_OF_REACH: [(&str, &str); 29] = [
     ("cbor-not-canonical", "the net beneath a judge that finds each violation by its name"),
     ("envelope-other-signer", "the signer is looked up by what the statement names"),
     ("sealed-no-signer", "a statement that seals has a signer, or is refused as one"),
@@ -262,6 +262,7 @@ const OUT_OF_REACH: [(&str, &str); 28] = [
     ("clock-untrusted", "of a timer"),
     ("refused", "of a client's command, after the fiduciary's refusal"),
     ("retention-ended", "of a client's command"),
+    ("custody-lost", "after a recovery without custody: tests/recover.rs"),
     ("nothing-to-dispute", "of a client's command: tests/parties/ends.rs"),
     ("code-malformed", "the code of a refusal is read before it is told: src/actors/outbox.rs"),
     ("too-long", "of a client's command: src/api/tests/refused.rs"),

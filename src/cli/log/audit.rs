@@ -9,6 +9,7 @@ use std::rc::Rc;
 use anyhow::{Context as _, bail, ensure};
 use dta_events::ids::peer_aggregate;
 use dta_events::log::{self, Checkpointed};
+use dta_events::node;
 use dta_events::order::{self, Order, Party, Step, StepAppended};
 use dta_events::record::{Aggregate, AggregateKind, Record};
 use dta_protocol::{Cid, Envelope, EnvelopeError, Kind, Verified};
@@ -60,6 +61,7 @@ struct Audit<'a> {
     books: Books<'a>,
     /// The newest checkpoint so far.
     checkpoint: Option<Checkpointed>,
+    epoch: u64,
     window: Vec<Signed>,
     signatures: u64,
     deep: Option<Deep>,
@@ -77,7 +79,7 @@ pub(super) fn audit(
     let total = log.head()?.count;
     let (keyring, deep) = deep.map(|(keyring, only)| (keyring, Deep::new(only))).unzip();
     let books = Books::new(log, keyring);
-    let mut audit = Audit { books, checkpoint: None, window: Vec::new(), signatures: 0, deep };
+    let mut audit = Audit { books, checkpoint: None, epoch: 0, window: Vec::new(), signatures: 0, deep };
     let walked = each_record(log, None, &mut |entry| {
         audit.record(&entry.record)?;
         progress(entry.record.sequence + 1, total);
@@ -95,12 +97,21 @@ pub(super) fn audit(
 impl Audit<'_> {
     fn record(&mut self, record: &Record) -> anyhow::Result<()> {
         let all = Happened::of(record)?;
-        if record.sequence == 0 && !matches!(all.as_slice(), [Happened::Node(_)]) {
+        if record.sequence == 0 && !matches!(all.as_slice(), [Happened::Node(node::Event::Initialised(_))]) {
             bail!("sequence 0: the first record does not say whose log it is");
         }
         for happened in all {
             match &happened {
-                Happened::Node(_) => {}
+                Happened::Node(node::Event::Initialised(_)) => {
+                    ensure!(record.sequence == 0, "sequence {}: a log begins once", record.sequence);
+                }
+                Happened::Node(node::Event::Recovered(recovered)) => {
+                    let place = format!("sequence {}: a recovery", record.sequence);
+                    ensure!(recovered.records == record.sequence, "{place} of another number of records");
+                    ensure!(recovered.last == record.previous, "{place} of another log");
+                    ensure!(recovered.epoch > self.epoch, "{place} does not begin a new epoch");
+                    self.epoch = recovered.epoch;
+                }
                 Happened::Peer(event) => {
                     let (sequence, cid) = (record.sequence, *event.identity());
                     let place = Place { sequence, reference: String::new(), what: "the pin of", cid };
@@ -188,7 +199,7 @@ impl Audit<'_> {
                 let place = place(&order.reference, "the step of a delivery", step);
                 ensure!(known, "{place}: is not the order's");
             }
-            order::Event::DeliveriesResumed { .. } => {}
+            order::Event::DeliveriesResumed { .. } | order::Event::CustodyLost { .. } => {}
             order::Event::RetentionEnded { secret, .. } => {
                 let held = order.secret.is_some_and(|held| held.cid == *secret);
                 let place = place(&order.reference, "the dropped secret", secret);
@@ -244,7 +255,7 @@ impl Audit<'_> {
         let wrong = match self.books.block(&secret.cid)? {
             Some(StoredBlock::Published(_)) => "is published",
             Some(StoredBlock::Held(_)) if secret.ended => "is still here after its retention ended",
-            None if here && !secret.ended => "is missing",
+            None if here && !secret.ended && !order.custody_lost => "is missing",
             _ => return Ok(()),
         };
         bail!("the sealed secret {} {wrong}", secret.cid)

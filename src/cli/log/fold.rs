@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use dta_events::identity::{self, Identity};
 use dta_events::log;
-use dta_events::node::Initialised;
+use dta_events::node;
 use dta_events::order::{self, Order, Stage};
 use dta_events::peer;
 use dta_events::record::{Aggregate, AggregateKind, Effect, NO_PREVIOUS, Record, Stored, hash_of};
@@ -25,7 +25,7 @@ pub(super) struct Entry {
 
 /// What a record says happened.
 pub(super) enum Happened {
-    Node(Initialised),
+    Node(node::Event),
     Identity(identity::Event),
     Order(order::Event),
     Peer(peer::Event),
@@ -89,7 +89,7 @@ impl Happened {
 
     fn decode(kind: AggregateKind, stored: &Stored) -> Result<Self, StoredError> {
         match kind {
-            AggregateKind::Node => Initialised::from_stored(stored).map(Self::Node),
+            AggregateKind::Node => node::Event::from_stored(stored).map(Self::Node),
             AggregateKind::Identity => identity::Event::from_stored(stored).map(Self::Identity),
             AggregateKind::Order => order::Event::from_stored(stored).map(Self::Order),
             AggregateKind::Peer => peer::Event::from_stored(stored).map(Self::Peer),

@@ -2,6 +2,7 @@
 
 use dta_events::identity;
 use dta_events::log;
+use dta_events::node;
 use dta_events::order::{Accepted, Event, Order, Origin, Parties, Step, StepFacts};
 use dta_events::peer;
 use dta_events::record::{Effect, Stored};
@@ -96,7 +97,15 @@ fn event((bytes, (happened, stage)): (&Stored, &Told)) -> Value {
 
 fn decoded(happened: &Happened) -> Value {
     match happened {
-        Happened::Node(node) => json!({
+        Happened::Node(node::Event::Recovered(node)) => json!({
+            "home": hex::encode(node.home),
+            "epoch": node.epoch,
+            "records": node.records,
+            "last": hex::encode(node.last),
+            "checkpoint": node.checkpoint.to_string(),
+            "seen": node.seen,
+        }),
+        Happened::Node(node::Event::Initialised(node)) => json!({
             "home": hex::encode(node.home),
             "epoch": node.epoch,
             "identity": node.identity.to_string(),
@@ -172,7 +181,7 @@ fn order_event(event: &Event) -> Value {
         Event::DeliveryEnded { to, step, outcome } => {
             json!({ "to": to.as_str(), "step": step.to_string(), "outcome": outcome.as_str(), "code": outcome.code() })
         }
-        Event::DeliveriesResumed { at_ms } => json!({ "at_ms": at_ms }),
+        Event::DeliveriesResumed { at_ms } | Event::CustodyLost { at_ms } => json!({ "at_ms": at_ms }),
         Event::RetentionEnded { secret, at_ms } => json!({ "secret": secret.to_string(), "at_ms": at_ms }),
     }
 }

@@ -2,6 +2,7 @@
 
 use dta_events::identity;
 use dta_events::log::{self, Checkpointed, Watched};
+use dta_events::node;
 use dta_events::order::{Event, Order, Origin, Party};
 use dta_events::peer;
 use dta_events::record::{AggregateKind, Effect, Record};
@@ -37,7 +38,12 @@ pub(super) fn kind(kind: AggregateKind) -> &'static str {
 
 fn event((happened, stage): &Told) -> String {
     let what = match happened {
-        Happened::Node(node) => format!("node/initialised {}, epoch {}", node.identity, node.epoch),
+        Happened::Node(node::Event::Initialised(node)) => {
+            format!("node/initialised {}, epoch {}", node.identity, node.epoch)
+        }
+        Happened::Node(node::Event::Recovered(node)) => {
+            format!("node/recovered {} records from {}, epoch {}", node.records, node.checkpoint, node.epoch)
+        }
         Happened::Identity(identity::Event::Created { known, uuid }) => {
             let seed =
                 uuid.map_or("the node's own".into(), |uuid| format!("hosted under {}", hex::encode(uuid)));
@@ -88,6 +94,7 @@ fn order_event(event: &Event) -> String {
             format!("order/delivery-ended {step} to the {}: {}{code}", to.as_str(), outcome.as_str())
         }
         Event::DeliveriesResumed { .. } => "order/deliveries-resumed".to_owned(),
+        Event::CustodyLost { .. } => "order/custody-lost".to_owned(),
         Event::RetentionEnded { secret, .. } => format!("order/retention-ended {secret}"),
     }
 }

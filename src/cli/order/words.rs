@@ -106,7 +106,8 @@ pub(super) fn history(answer: &Value) -> Vec<String> {
             Some(format!("{} to the {to}{code} {step}", text(delivery, "outcome")?))
         });
         let resumed = one.get("deliveriesResumed").map(|_| "deliveries resumed".to_owned());
-        let what = step.or(refused).or(equivocation).or(ended).or(delivery).or(resumed);
+        let lost = one.get("custodyLost").map(|_| "custody lost".to_owned());
+        let what = step.or(refused).or(equivocation).or(ended).or(delivery).or(resumed).or(lost);
         let what = what.unwrap_or_else(|| "something else".to_owned());
         let known = [text(one, "time"), text(one, "actor"), Some(what)];
         known.into_iter().flatten().collect::<Vec<_>>().join("  ")

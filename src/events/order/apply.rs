@@ -33,6 +33,7 @@ impl Order {
                 self.resumed_at_ms = *at_ms;
                 self.deliveries.retain(|_, ended| ended.outcome == Outcome::Delivered);
             }
+            Event::CustodyLost { .. } => self.custody_lost = true,
         }
         self
     }

@@ -138,7 +138,8 @@ impl Order {
 
     /// The sealed secret that goes with a step, and to whom it may go: the fiduciary's node alone brings it, while it is kept.
     pub fn sealed_with(&self, step: &Step) -> Option<(Cid, Cid)> {
-        let kept = self.hosts(Party::Fiduciary) && self.secret.is_some_and(|held| !held.ended);
+        let kept =
+            self.hosts(Party::Fiduciary) && !self.custody_lost && self.secret.is_some_and(|held| !held.ended);
         match step.facts {
             StepFacts::Released { beneficiary, secret } if kept => Some((beneficiary, secret)),
             _ => None,
@@ -148,12 +149,14 @@ impl Order {
     /// Why the node of a release's beneficiary gets no answer with it any more, and who that is: the secret that belongs to it
     /// is gone for good, so that whoever asked stops asking.
     pub fn gone_with(&self, step: &Step) -> Option<(Cid, Rejection)> {
-        let held = self.secret.filter(|held| held.ended && self.hosts(Party::Fiduciary))?;
+        let held = self.secret.filter(|_| self.hosts(Party::Fiduciary))?;
+        let why = match held.ended {
+            true => Rejection::RetentionEnded { until_ms: held.until_ms.unwrap_or_default() },
+            false if self.custody_lost => Rejection::CustodyLost,
+            false => return None,
+        };
         match step.facts {
-            StepFacts::Released { beneficiary, .. } => {
-                let until_ms = held.until_ms.unwrap_or_default();
-                Some((beneficiary, Rejection::RetentionEnded { until_ms }))
-            }
+            StepFacts::Released { beneficiary, .. } => Some((beneficiary, why)),
             _ => None,
         }
     }

@@ -88,6 +88,8 @@ pub enum Command {
     },
     /// Deliveries that were given up or refused are tried again.
     Resume,
+    /// A recovery looked for what custody held for this order, and it is nowhere.
+    LoseCustody,
 }
 
 impl Command {
@@ -106,6 +108,7 @@ impl Command {
             Command::Refuse { .. } => "order/refuse",
             Command::EndDelivery { .. } => "order/end-delivery",
             Command::Resume => "order/resume",
+            Command::LoseCustody => "order/lose-custody",
         }
     }
 

@@ -36,6 +36,7 @@ impl Order {
                     Ok(vec![Event::DeliveryEnded { to: *to, step: *step, outcome: outcome.clone() }])
                 }
                 Command::Resume => Ok(vec![Event::DeliveriesResumed { at_ms: facts.now_ms }]),
+                Command::LoseCustody => Ok(vec![Event::CustodyLost { at_ms: facts.now_ms }]),
                 _ => Err(Rejection::NotAsPrepared),
             },
         }

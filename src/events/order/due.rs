@@ -65,6 +65,8 @@ impl Order {
                 agenda.push((expires_at_ms, Due::Close(ClosedCode::Expired)));
             }
             match self.stage {
+                // It can only be closed.
+                _ if self.custody_lost => {}
                 Stage::Placed => agenda.push((0, Due::Commit)),
                 Stage::RedemptionRequested => agenda.push((self.terms.not_before_ms, Due::Release)),
                 _ => {}
@@ -72,7 +74,7 @@ impl Order {
         }
         if let Some(secret) = self.secret.filter(|secret| !secret.ended) {
             // A receipt that a crash held up is made before the secret it needs is dropped.
-            if self.hosts(Party::Beneficiary) && self.stage == Stage::Released {
+            if self.hosts(Party::Beneficiary) && self.stage == Stage::Released && !self.custody_lost {
                 agenda.push((0, Due::Acknowledge));
             }
             agenda.extend(secret.until_ms.map(|until_ms| (until_ms, Due::EndRetention)));

@@ -225,6 +225,11 @@ pub enum Event {
         /// When, by this node's clock.
         at_ms: u64,
     },
+    /// A recovery found neither the seed of the order nor, once that was released, the sealed secret.
+    CustodyLost {
+        /// When, by this node's clock.
+        at_ms: u64,
+    },
 }
 
 const STEP_APPENDED: &str = "order/step-appended";
@@ -233,6 +238,7 @@ const EQUIVOCATION_SEEN: &str = "order/equivocation-seen";
 const RETENTION_ENDED: &str = "order/retention-ended";
 const DELIVERY_ENDED: &str = "order/delivery-ended";
 const DELIVERIES_RESUMED: &str = "order/deliveries-resumed";
+const CUSTODY_LOST: &str = "order/custody-lost";
 
 impl Event {
     /// The stored form, schema 1.
@@ -248,6 +254,7 @@ impl Event {
                 (DELIVERY_ENDED, codec::encode(&(to, step, outcome))?)
             }
             Event::DeliveriesResumed { at_ms } => (DELIVERIES_RESUMED, codec::encode(at_ms)?),
+            Event::CustodyLost { at_ms } => (CUSTODY_LOST, codec::encode(at_ms)?),
         };
         Ok(Stored { name: name.into(), schema: 1, bytes })
     }
@@ -273,6 +280,7 @@ impl Event {
                 Ok(Event::DeliveryEnded { to, step, outcome })
             }
             (DELIVERIES_RESUMED, 1) => Ok(Event::DeliveriesResumed { at_ms: codec::decode(&stored.bytes)? }),
+            (CUSTODY_LOST, 1) => Ok(Event::CustodyLost { at_ms: codec::decode(&stored.bytes)? }),
             _ => Err(StoredError::unknown(stored)),
         }
     }

@@ -24,6 +24,7 @@ pub use event::{
 };
 pub use judge::CLOCK_SKEW_MS;
 pub use outbox::{Delivery, MAX_CODE_BYTES, is_code};
+pub use prepare::Custody;
 pub use rejection::Rejection;
 pub use said::{Said, said};
 pub use state::{Accepted, Ended, HeldSecret, Order, TurnedDown};

@@ -114,6 +114,7 @@ impl Order {
                 (StepFacts::Released { .. }, Stage::Released)
                     if issued
                         && elsewhere(Party::Beneficiary)
+                        && !self.custody_lost
                         && self.secret.is_some_and(|secret| !secret.ended) =>
                 {
                     to.push((Party::Beneficiary, head));

@@ -11,6 +11,15 @@ use super::rejection::Rejection;
 use super::state::{Accepted, Order};
 use super::table::{Party, Stage, rule};
 
+/// What a node keeps for an order outside its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Custody {
+    /// The seed, in custody.
+    Seed,
+    /// The sealed secret, in this held block.
+    Secret(Cid),
+}
+
 impl Order {
     /// Judges a command. `Ok` names the work; `decide` is asked again with what the work gave.
     pub fn prepare(&self, command: &Command, facts: &Facts) -> Result<Work, Rejection> {
@@ -19,6 +28,7 @@ impl Order {
             Command::Commit => {
                 self.own(Party::Fiduciary)?;
                 let placed = self.legal(Kind::Committed, "commit")?;
+                self.in_custody()?;
                 self.terms.permit_answer(facts.now_ms)?;
                 self.not_cancelled()?;
                 self.sign(Content::Committed { placed }, facts)
@@ -106,7 +116,31 @@ impl Order {
                 self.placed().ok_or(Rejection::UnknownOrder)?;
                 Ok(if self.stalled().next().is_some() { Work::Record } else { Work::Done })
             }
+            Command::LoseCustody => {
+                self.placed().ok_or(Rejection::UnknownOrder)?;
+                if self.custody_lost {
+                    return Ok(Work::Done);
+                }
+                if self.custody().is_none() {
+                    return Err(Rejection::OutOfState { act: "lose custody", stage: self.stage });
+                }
+                Ok(Work::Record)
+            }
         }
+    }
+
+    /// What this node must have for the order to go on, if anything.
+    pub fn custody(&self) -> Option<Custody> {
+        let open = matches!(self.stage, Stage::Placed | Stage::Committed | Stage::RedemptionRequested);
+        if self.hosts(Party::Fiduciary) && open {
+            return Some(Custody::Seed);
+        }
+        let here = self.hosts(Party::Fiduciary) || self.hosts(Party::Beneficiary);
+        self.secret.filter(|secret| here && !secret.ended).map(|secret| Custody::Secret(secret.cid))
+    }
+
+    fn in_custody(&self) -> Result<(), Rejection> {
+        if self.custody_lost { Err(Rejection::CustodyLost) } else { Ok(()) }
     }
 
     fn prepare_place(&self, command: &Command, facts: &Facts) -> Result<Work, Rejection> {
@@ -228,6 +262,7 @@ impl Order {
     }
 
     fn retained(&self) -> Result<(), Rejection> {
+        self.in_custody()?;
         match self.secret {
             Some(secret) if secret.ended => {
                 Err(Rejection::RetentionEnded { until_ms: secret.until_ms.unwrap_or_default() })
@@ -238,6 +273,7 @@ impl Order {
 
     /// The fiduciary's judgement of a redemption or release by the policy, at the moment it appends.
     pub(super) fn redeemable(&self, facts: &Facts) -> Result<(), Rejection> {
+        self.in_custody()?;
         self.terms.permit_release(facts.now_ms)
     }
 

@@ -119,6 +119,9 @@ pub enum Rejection {
         /// When it ended.
         until_ms: u64,
     },
+    /// The seed or the sealed secret was lost with the node that had it.
+    #[error("custody: what was kept for this order is lost")]
+    CustodyLost,
     /// The time stamp is too far ahead of this node's clock.
     #[error("issued_at_ms: is more than 300 s ahead of this node's clock")]
     IssuedInFuture,
@@ -210,6 +213,7 @@ impl Rejection {
             Rejection::Withdrawn => "withdrawn",
             Rejection::Refused(_) => "refused",
             Rejection::RetentionEnded { .. } => "retention-ended",
+            Rejection::CustodyLost => "custody-lost",
             Rejection::IssuedInFuture => "issued-in-future",
             Rejection::IssuedBeforePrevious => "issued-before-previous",
             Rejection::ProofInvalid => "proof-invalid",

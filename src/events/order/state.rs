@@ -83,6 +83,9 @@ pub struct Order {
     pub deliveries: BTreeMap<Party, Ended>,
     /// When deliveries were last told to be tried again, milliseconds since 1970 UTC.
     pub resumed_at_ms: u64,
+    /// What custody held for this order, its seed or the sealed secret, is gone: nothing of it is committed to, released or
+    /// opened any more.
+    pub custody_lost: bool,
 }
 
 impl Order {

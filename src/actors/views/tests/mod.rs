@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use dta_events::identity::{self, Known};
 use dta_events::ids::{identity_aggregate, node_aggregate, order_aggregate, peer_aggregate};
-use dta_events::node::{INITIALISED, Initialised};
+use dta_events::node::{self, INITIALISED, Initialised};
 use dta_events::order::{
     self, ClosedCode, DisputeCode, Hosts, Order, Origin, Parties, Step, StepAppended, StepFacts, Terms,
 };
@@ -162,6 +162,7 @@ fn effect(act: Act, time_ms: u64) -> (Aggregate, Effect) {
     match act {
         Act::Initialised => {
             let first = Initialised { home: [1; 16], epoch: 0, identity: cid("fiona") };
+            let first = node::Event::Initialised(first);
             assert_eq!(INITIALISED, first.to_stored().unwrap().name);
             (node_aggregate(), Effect::Events(vec![first.to_stored().unwrap()]))
         }

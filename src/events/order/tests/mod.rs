@@ -2,6 +2,7 @@
 //! order) and mallory (who means harm), each on a node of its own or all on one.
 
 mod between;
+mod custody;
 mod due;
 mod equivocation;
 mod kit;

@@ -86,6 +86,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (cid(), any::<u64>()).prop_map(|(secret, at_ms)| Event::RetentionEnded { secret, at_ms }),
         1 => (party, cid(), outcome).prop_map(|(to, step, outcome)| Event::DeliveryEnded { to, step, outcome }),
         1 => any::<u64>().prop_map(|at_ms| Event::DeliveriesResumed { at_ms }),
+        1 => any::<u64>().prop_map(|at_ms| Event::CustodyLost { at_ms }),
     ]
 }
 

@@ -108,6 +108,7 @@ fn events_are_frozen() {
         }
     }
     event(Event::DeliveriesResumed { at_ms: 6 }, "order/deliveries-resumed", &[number(6)]);
+    event(Event::CustodyLost { at_ms: 7 }, "order/custody-lost", &[number(7)]);
 }
 
 fn outcomes() -> [(Outcome, String); 4] {
@@ -173,6 +174,7 @@ fn commands_are_frozen() {
         command(end, "order/end-delivery", &[variant(10), variant(2), link(1), bytes]);
     }
     command(Command::Resume, "order/resume", &[variant(11)]);
+    command(Command::LoseCustody, "order/lose-custody", &[variant(12)]);
 }
 
 #[test]
@@ -183,6 +185,7 @@ fn no_name_is_another_shapes() {
         Event::RetentionEnded { secret: cid(3), at_ms: 4 },
         Event::DeliveryEnded { to: Party::Principal, step: cid(5), outcome: Outcome::Stalled },
         Event::DeliveriesResumed { at_ms: 6 },
+        Event::CustodyLost { at_ms: 7 },
     ];
     for event in &events {
         for other in &events {
@@ -212,7 +215,7 @@ fn variants_beyond_the_known_are_refused() {
         let changed = Stored { bytes, ..stored.clone() };
         assert!(matches!(Event::from_stored(&changed), Err(StoredError::Codec(_))), "{at}: {unknown}");
     }
-    assert!(codec::decode::<Command>(&12u32.to_le_bytes()).is_err());
+    assert!(codec::decode::<Command>(&13u32.to_le_bytes()).is_err());
     assert_eq!(golden::variant(12), "0c000000");
 }
 

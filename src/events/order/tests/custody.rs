@@ -1,0 +1,73 @@
+//! What becomes of an order when a recovery does not find its seed or its sealed secret.
+
+use super::kit::*;
+use crate::order::*;
+
+fn lost(node: Hosts, steps: usize) -> Given {
+    given(node, &whole_order()[..steps]).and(Event::CustodyLost { at_ms: NOW_MS })
+}
+
+#[test]
+fn what_a_node_must_have_follows_from_its_part_and_the_stage() {
+    let secret = Some(Custody::Secret(block("secret")));
+    for (node, expected) in [
+        // new, placed, committed, redeemed, released, received
+        (ALL, [None, Some(Custody::Seed), Some(Custody::Seed), Some(Custody::Seed), secret, secret]),
+        (BOB, [None, Some(Custody::Seed), Some(Custody::Seed), Some(Custody::Seed), secret, secret]),
+        (CAROL, [None, None, None, None, secret, secret]),
+        (ALICE, [None; 6]),
+    ] {
+        for (steps, expected) in expected.into_iter().enumerate() {
+            assert_eq!(
+                given(node, &whole_order()[..steps]).order.custody(),
+                expected,
+                "{node:?}, {steps} steps"
+            );
+        }
+    }
+    let ended =
+        given(BOB, &whole_order()[..4]).and(Event::RetentionEnded { secret: block("secret"), at_ms: 1 });
+    assert_eq!(ended.order.custody(), None, "nobody looks for what was dropped");
+}
+
+#[test]
+fn it_is_recorded_once_and_only_where_there_is_something_to_lose() {
+    let given_with = |steps| given(BOB, &whole_order()[..steps]).at(NOW_MS + 5);
+    given_with(0).when(&Command::LoseCustody).then_rejected("unknown-order");
+    for steps in 1..=5 {
+        let first = given_with(steps).when(&Command::LoseCustody);
+        first.then(&[Event::CustodyLost { at_ms: NOW_MS + 5 }]);
+        Given { order: first.order(), facts: facts(BOB) }.when(&Command::LoseCustody).then_nothing();
+    }
+    given(ALICE, &whole_order()[..2]).when(&Command::LoseCustody).then_rejected("out-of-state");
+    let closed = given(BOB, &[placed(), committed(), closed(ClosedCode::Expired, &committed())]);
+    closed.when(&Command::LoseCustody).then_rejected("out-of-state");
+}
+
+#[test]
+fn nothing_is_committed_to_redeemed_or_released_and_nothing_is_tried() {
+    lost(BOB, 1).when(&Command::Commit).then_rejected("custody-lost");
+    lost(BOB, 2).when(&receive(&redemption())).then_rejected("custody-lost");
+    lost(ALL, 2).when(&redeem(carol())).then_rejected("custody-lost");
+    lost(BOB, 3).when(&Command::Release).then_rejected("custody-lost");
+    lost(ALL, 4).when(&redeem(carol())).then_rejected("custody-lost");
+    lost(CAROL, 4).when(&Command::Acknowledge(Verdict::Genuine)).then_rejected("custody-lost");
+    for node in [ALL, BOB, CAROL, ALICE] {
+        for steps in 1..=4 {
+            let order = lost(node, steps).order;
+            assert_eq!(order.due(NOW_MS), None, "{node:?}, {steps} steps");
+            assert!(order.outbox().iter().all(|delivery| delivery.kind != dta_protocol::Kind::Released));
+        }
+    }
+}
+
+#[test]
+fn it_can_still_be_closed_and_a_secret_that_was_fetched_in_time_received() {
+    let wish = cancellation(&committed());
+    let asked = lost(BOB, 2).when(&receive(&wish)).order();
+    assert_eq!(asked.due(NOW_MS), Some(Due::Close(ClosedCode::Cancelled)));
+    let received = lost(BOB, 4).when(&receive(&received())).order();
+    assert_eq!((received.stage, received.custody_lost), (Stage::Received, true));
+    assert!(matches!(received.gone_with(&released()), Some((_, Rejection::CustodyLost))));
+    assert_eq!(received.sealed_with(&released()), None);
+}

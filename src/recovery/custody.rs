@@ -1,0 +1,127 @@
+//! Custody after a recovery: from a copy, if there is one; and which orders have lost what was kept for them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use dta_crypto::Secret;
+use dta_events::order::{Command, Custody, Facts, Order};
+use dta_events::record::{Aggregate, AggregateKind};
+use dta_events::replay_order;
+use dta_protocol::Identity;
+
+use super::{RecoverError, append, io_at};
+use crate::actors::log::{Append, EventLog as _, LogReader as _, RocksLog};
+use crate::actors::seeds::{CidBytes, SeedStore as _, SoftStore};
+use crate::config::Config;
+use crate::home::Home;
+use crate::keystore::files;
+use crate::ports::OsEntropy;
+
+/// The file of a copy.
+const FILE: &str = "seeds.dta";
+/// Records written together.
+const BATCH: usize = 256;
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Seeds in custody now.
+    pub seeds: usize,
+    /// Orders of this log.
+    pub orders: usize,
+    /// Open orders whose seed is nowhere.
+    pub lost_seeds: usize,
+    /// Orders whose sealed secret, which no mirror has, is gone.
+    pub lost_secrets: usize,
+}
+
+/// Opens custody, from the copy or what the settings name or else new and empty, and records of each order that lost what was
+/// kept for it that it did.
+pub(super) fn restore(
+    home: &Home,
+    config: &Config,
+    (seed, owner): (&Secret<32>, &Identity),
+    copy: Option<&Path>,
+    log: &RocksLog,
+    now_ms: u64,
+) -> Result<Found, RecoverError> {
+    let mut store = open(home, config, (seed, owner), copy)?;
+    let seeds: BTreeSet<CidBytes> = store.list().into_iter().map(|listed| listed.placed).collect();
+    let mut found = Found { seeds: seeds.len(), ..Found::default() };
+    let mut lost = Vec::new();
+    for aggregate in log.aggregates(AggregateKind::Order)? {
+        let order = replay_order(&log.load(&aggregate)?);
+        let order = order.map_err(|error| RecoverError::Record(error.to_string()))?;
+        found.orders += 1;
+        match order.custody() {
+            Some(Custody::Seed)
+                if order.placed().is_some_and(|placed| !seeds.contains(&placed.to_bytes())) =>
+            {
+                found.lost_seeds += 1;
+            }
+            Some(Custody::Secret(secret)) if log.block(&secret.to_bytes())?.is_none() => {
+                found.lost_secrets += 1
+            }
+            _ => continue,
+        }
+        lost.extend(lose(log, aggregate, &order, now_ms)?);
+    }
+    while !lost.is_empty() {
+        for written in log.commit(lost.drain(..BATCH.min(lost.len())).collect())? {
+            written?;
+        }
+    }
+    Ok(found)
+}
+
+fn open(
+    home: &Home,
+    config: &Config,
+    (seed, owner): (&Secret<32>, &Identity),
+    copy: Option<&Path>,
+) -> Result<SoftStore, RecoverError> {
+    let node = owner.cid().to_bytes();
+    let copies = config.seed_copies(home);
+    let own = home.seeds().join(FILE);
+    if let Some(copy) = copy {
+        let from = copy.join(FILE);
+        let bytes = std::fs::read(&from).map_err(io_at(&from))?;
+        // An interrupted try has left the same, or an empty one.
+        let empty = |store: SoftStore| {
+            let mut store = store;
+            store.list().is_empty()
+        };
+        let replace = !own.exists() || SoftStore::open(&home.root, &copies, seed, &node).is_ok_and(empty);
+        if replace {
+            files::private_folder(&home.seeds()).map_err(io_at(&home.seeds()))?;
+            files::replace(&own, &bytes).map_err(io_at(&own))?;
+        }
+    }
+    if own.exists() {
+        return Ok(SoftStore::open(&home.root, &copies, seed, &node)?);
+    }
+    match SoftStore::is_in(&copies) {
+        true => Ok(SoftStore::finish(&home.root, &copies, seed, &node)?),
+        false => Ok(SoftStore::create(&home.root, &copies, seed, &node, &mut OsEntropy)?),
+    }
+}
+
+/// That an order lost what was kept for it; none if it is known already.
+fn lose(
+    log: &RocksLog,
+    aggregate: Aggregate,
+    order: &Order,
+    now_ms: u64,
+) -> Result<Option<Append>, RecoverError> {
+    let facts = Facts { now_ms, ..Facts::default() };
+    let command = Command::LoseCustody;
+    let events = order.decide(&command, &facts, None);
+    let events = events.map_err(|error| RecoverError::Records(error.to_string()))?;
+    let Some(event) = events.first() else { return Ok(None) };
+    let records = |error: dta_events::stored::StoredError| RecoverError::Records(error.to_string());
+    let stored = event.to_stored().map_err(records)?;
+    let after = order.clone().apply(event);
+    let mut append = append(log, aggregate, now_ms, command.to_stored().map_err(records)?, stored)?;
+    append.due_ms = after.next_due_ms();
+    Ok(Some(append))
+}

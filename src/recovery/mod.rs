@@ -1,0 +1,378 @@
+//! Recovery: an empty machine with a node's seed builds its log again from what mirrors hold of it on IPFS.
+//!
+//! Checkpoints seal the records to the node itself, and name each other; records name the envelopes they brought. So from any
+//! checkpoint all before it is found. What was written after the newest one is lost if anything was, and nobody can tell from
+//! outside: therefore every recovery begins a new epoch (ADR 0026). Custody is not in the log: orders whose seed is nowhere
+//! are `custody-lost` from then on.
+
+mod chain;
+mod counterparties;
+mod custody;
+mod fetch;
+mod fill;
+mod heads;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dta_crypto::{Entropy as _, IdentityKeys, Secret};
+use dta_events::Rules;
+use dta_events::ids::{log_aggregate, node_aggregate};
+use dta_events::log::{CHECKPOINT, Checkpointed, Event};
+use dta_events::node::{self, Recovered};
+use dta_events::record::{Aggregate, Effect, Record, Stored};
+use dta_protocol::{Cid, Identity};
+use thiserror::Error;
+
+use crate::actors::checkpoints::published::PublishedError;
+use crate::actors::checkpoints::{Published, published};
+use crate::actors::ipfs::{BlockExchange, ExchangeError};
+use crate::actors::log::{
+    Append, EventLog as _, LogReader as _, NotWritten, OpenError, ReadError, RocksLog, Uncertain,
+};
+use crate::actors::network::Network;
+use crate::actors::seeds::SeedError;
+use crate::actors::unavailable::Unavailable;
+use crate::config::{Config, TEMPLATE};
+use crate::home::{Home, HomeLock, LockError};
+use crate::node::open::{OpenNodeError, entropy, epoch};
+use crate::ports::{Clock, OsEntropy};
+use chain::Checkpoint;
+use fetch::Fetch;
+use fill::Sealed;
+
+pub use heads::Mirror;
+
+/// The caller in the records that a recovery makes.
+const BY: &str = "local";
+
+/// Where a node is recovered from.
+pub struct Sources {
+    /// Fetches blocks from those who hold them.
+    pub exchange: Arc<dyn BlockExchange>,
+    /// Checkpoints to begin from: the newest that is the node's, and can be had, counts.
+    pub heads: Vec<Cid>,
+    /// How long is waited for a block.
+    pub timeout: Duration,
+    /// A copy of the seeds in custody: a folder with `seeds.dta`.
+    pub seeds: Option<PathBuf>,
+}
+
+/// What was recovered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The node.
+    pub identity: Cid,
+    /// How many records.
+    pub records: u64,
+    /// When the last of them was written, milliseconds since 1970, UTC.
+    pub up_to_ms: u64,
+    /// The checkpoint that the recovered log goes on from, and its number.
+    pub checkpoint: (Cid, u64),
+    /// How many records that is about.
+    pub size: u64,
+    /// What it says the read models were then.
+    pub digests: BTreeMap<String, [u8; 32]>,
+    /// The epoch that begins.
+    pub epoch: u64,
+    /// The largest log of this node that anybody has seen, in records, if it is larger: so many are lost at least.
+    pub seen: Option<u64>,
+    /// Counterparties that were asked what they have seen, and those of them that answered.
+    pub asked: (usize, usize),
+    /// What became of custody.
+    pub custody: custody::Found,
+}
+
+/// Why nothing was recovered. The home is then as it was.
+#[derive(Debug, Error)]
+pub enum RecoverError {
+    /// There is a node.
+    #[error("home {} holds a node already: nothing was changed", .0.display())]
+    Exists(PathBuf),
+    /// Another process works there.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Nothing to begin from.
+    #[error("no checkpoint of this node to recover from: {0}")]
+    NoHead(String),
+    /// One seed, two nodes.
+    #[error(
+        "the seed makes the keys of two identities, {0} and {1}: name a checkpoint of the one to recover"
+    )]
+    TwoIdentities(Cid, Cid),
+    /// A block that nobody has.
+    #[error("{0}; connect to another mirror as well")]
+    Fetch(#[from] ExchangeError),
+    /// A checkpoint is not what it should be.
+    #[error("checkpoint {cid}: {why}")]
+    Checkpoint {
+        /// Which.
+        cid: Cid,
+        /// What is wrong.
+        why: String,
+    },
+    /// What is sealed is no record of this program's.
+    #[error("a sealed record: {0}")]
+    Record(String),
+    /// Somebody has seen another log of this node.
+    #[error("{0}")]
+    Conflict(String),
+    /// Custody.
+    #[error("custody: {0}")]
+    Seeds(#[from] SeedError),
+    /// The log.
+    #[error("the log: {0}")]
+    Log(#[from] ReadError),
+    /// The log.
+    #[error("the log: {0}")]
+    Open(#[from] OpenError),
+    /// The log.
+    #[error("the log: {0}")]
+    Beginning(#[from] OpenNodeError),
+    /// The first records of the new epoch.
+    #[error("the first records of the new epoch were not written: {0}")]
+    Records(String),
+    /// The file beside the log.
+    #[error("checkpoint.json: {0}")]
+    Published(#[from] PublishedError),
+    /// What the log says.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The file system.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What.
+        #[source]
+        source: io::Error,
+    },
+    /// It was told to stop.
+    #[error("the network threads have stopped")]
+    Stopping,
+}
+
+impl From<NotWritten> for RecoverError {
+    fn from(error: NotWritten) -> Self {
+        RecoverError::Records(error.to_string())
+    }
+}
+
+impl From<Uncertain> for RecoverError {
+    fn from(error: Uncertain) -> Self {
+        RecoverError::Records(error.to_string())
+    }
+}
+
+fn io_at(path: &Path) -> impl FnOnce(io::Error) -> RecoverError + use<> {
+    let path = path.to_owned();
+    move |source| RecoverError::Io { path, source }
+}
+
+/// Builds a node's log again in a home that has its seed and no log; what it is put together from is checked first, and the log
+/// comes into its place last. `progress`: what is done, how much of how much.
+///
+/// # Errors
+/// The home is then as it was; see [`RecoverError`].
+pub fn recover(
+    home: &Home,
+    config: &Config,
+    seed: &Secret<32>,
+    sources: Sources,
+    (network, clock): (&Network, Arc<dyn Clock>),
+    progress: &mut dyn FnMut(&'static str, u64, u64),
+) -> Result<Report, RecoverError> {
+    let _lock = HomeLock::acquire(home)?;
+    if home.is_initialised() {
+        return Err(RecoverError::Exists(home.root.clone()));
+    }
+    let keys = IdentityKeys::from_seed(seed);
+    let fetch = Fetch { exchange: sources.exchange, network, timeout: sources.timeout };
+    let (owner, heads) = heads::of_seed(&fetch, &keys, &sources.heads)?;
+    let noted = noted(home, &owner)?;
+
+    let building = home.log_in_the_making();
+    if building.exists() {
+        std::fs::remove_dir_all(&building).map_err(io_at(&building))?;
+    }
+    let log = RocksLog::create(&building, Arc::new(Rules), entropy())?
+        .with_reserve(&building, config.storage.reserve_bytes);
+    let checkpoints = newest_whole(&fetch, &owner, &heads, progress)?;
+    let sealed_by = fill::fill(&fetch, &log, (&owner, &keys), &checkpoints, &mut |done, of| {
+        progress("records", done, of);
+    })?;
+    log.set_timers(&mut |done| progress("timers", done, done))?;
+    let head = log.head()?;
+
+    let log = Arc::new(log);
+    let (asked, mut seen) = counterparties::ask(&log, seed, &owner, network, clock.clone())?;
+    seen.extend(noted.as_ref().map(|noted| noted.note.clone()));
+    let (last, digests) = last_that_holds(&checkpoints, &sealed_by, head.count)?;
+    let epoch = counterparties::judge(&*log, epoch(&*log)?, &seen)?;
+    let beyond =
+        |note: &&dta_proof::Note| note.origin().epoch.saturating_add(1) == epoch && note.size() > head.count;
+    let lost = seen.iter().filter(beyond).max_by_key(|note| note.size());
+
+    let mut home_id = [0; 16];
+    OsEntropy.fill(&mut home_id);
+    let recovered = node::Event::Recovered(Recovered {
+        home: home_id,
+        epoch,
+        records: head.count,
+        last: head.hash,
+        checkpoint: last.cid,
+        seen: lost.map(|note| note.text().to_owned()),
+    });
+    let now_ms = clock.wall_ms();
+    let said = recovered.to_stored().map_err(|error| RecoverError::Records(error.to_string()))?;
+    let told = Event::Checkpointed(last.clone()).to_stored();
+    let told = told.map_err(|error| RecoverError::Records(error.to_string()))?;
+    let command = Stored { name: CHECKPOINT.into(), schema: 1, bytes: Vec::new() };
+    let first = [
+        append(&log, node_aggregate(), now_ms, said.clone(), said)?,
+        append(&log, log_aggregate(&owner.cid()), now_ms, command, told)?,
+    ];
+    for written in log.commit(first.into())? {
+        written?;
+    }
+    let report = Report {
+        identity: owner.cid(),
+        records: head.count,
+        up_to_ms: newest_time(&log, head.count)?,
+        checkpoint: (last.cid, last.number),
+        size: last.size,
+        digests,
+        epoch,
+        seen: lost.map(dta_proof::Note::size),
+        asked,
+        custody: custody::restore(home, config, (seed, &owner), sources.seeds.as_deref(), &log, now_ms)?,
+    };
+    drop(Arc::into_inner(log));
+    settle(home, &building, &owner, &last)?;
+    Ok(report)
+}
+
+/// What the home itself remembers of a log that is gone.
+fn noted(home: &Home, owner: &Identity) -> Result<Option<Published>, RecoverError> {
+    Ok(published::noted(&home.checkpoint(), owner)?)
+}
+
+/// The whole chain of the newest head that can be had; the others must be of it.
+fn newest_whole(
+    fetch: &Fetch<'_>,
+    owner: &Identity,
+    heads: &[heads::Head],
+    progress: &mut dyn FnMut(&'static str, u64, u64),
+) -> Result<Vec<Checkpoint>, RecoverError> {
+    let mut wrong = Vec::new();
+    for head in heads {
+        let walked = chain::walk(fetch, owner, head.cid, &mut |done, of| progress("checkpoints", done, of));
+        let chain = match walked {
+            Ok(chain) => chain,
+            Err(RecoverError::Fetch(error)) => {
+                wrong.push(format!("{}: {error}", head.cid));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        for other in heads {
+            let at = usize::try_from(other.number).ok().and_then(|number| chain.get(number));
+            let newest = chain.last();
+            let same_epoch =
+                |one: &Checkpoint, other: &Checkpoint| one.note.origin().epoch == other.note.origin().epoch;
+            if let (Some(at), Some(newest)) = (at, newest)
+                && at.envelope.cid() != other.cid
+                && same_epoch(at, newest)
+            {
+                let what = format!(
+                    "checkpoints {} and {} have the same number, and are of two logs of this node: recover from one of \
+                     them alone once you know which is the true one",
+                    at.envelope.cid(),
+                    other.cid
+                );
+                return Err(RecoverError::Conflict(what));
+            }
+        }
+        return Ok(chain);
+    }
+    Err(RecoverError::NoHead(wrong.join("; ")))
+}
+
+/// The newest checkpoint whose note the recovered log bears out, as its record told of it: the one after it goes on from there.
+fn last_that_holds(
+    checkpoints: &[Checkpoint],
+    sealed_by: &[Sealed],
+    count: u64,
+) -> Result<(Checkpointed, BTreeMap<String, [u8; 32]>), RecoverError> {
+    let first = checkpoints.first().map(|first| first.envelope.cid());
+    let last = checkpoints.iter().zip(sealed_by).rfind(|(checkpoint, _)| checkpoint.note.size() <= count);
+    let (Some((last, sealed)), Some(first)) = (last, first) else {
+        return Err(RecoverError::NoHead("none of its notes is of records that were sealed".into()));
+    };
+    let told = Checkpointed {
+        cid: last.envelope.cid(),
+        number: last.body.number,
+        first,
+        skip: last.body.skip.clone(),
+        issued_at_ms: last.envelope.statement().issued_at_ms,
+        note: last.note.text().to_owned(),
+        epoch: last.note.origin().epoch,
+        size: last.note.size(),
+        root: last.note.root(),
+        sealed: sealed.records,
+    };
+    Ok((told, sealed.digests.clone()))
+}
+
+fn newest_time(log: &RocksLog, count: u64) -> Result<u64, RecoverError> {
+    let Some((_, stored)) = log.read(count.saturating_sub(1), 1)?.pop() else { return Ok(0) };
+    let record = Record::decode(&stored).map_err(|error| RecoverError::Record(error.to_string()))?;
+    Ok(record.time_ms)
+}
+
+/// A record of the recovery's own.
+fn append(
+    log: &RocksLog,
+    aggregate: Aggregate,
+    now_ms: u64,
+    command: Stored,
+    event: Stored,
+) -> Result<Append, RecoverError> {
+    let mut trace_id = [0; 16];
+    OsEntropy.fill(&mut trace_id);
+    Ok(Append {
+        aggregate,
+        expected_version: log.newest(&aggregate)?.map_or(0, |record| record.version),
+        time_ms: now_ms,
+        by: BY.to_owned(),
+        request: None,
+        trace_id,
+        command,
+        effect: Effect::Events(vec![event]),
+        blocks: Vec::new(),
+        drop_held: Vec::new(),
+        publish: Vec::new(),
+        due_ms: None,
+    })
+}
+
+/// The log into its place, which makes the home a node's.
+fn settle(home: &Home, building: &Path, owner: &Identity, last: &Checkpointed) -> Result<(), RecoverError> {
+    if !home.config().exists() {
+        std::fs::write(home.config(), TEMPLATE).map_err(io_at(&home.config()))?;
+    }
+    // What follows from the log that is gone does not follow from this one.
+    for folder in [home.views(), home.ipfs()] {
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).map_err(io_at(&folder))?;
+        }
+    }
+    let note = dta_proof::Note::verify(&last.note, owner).map_err(PublishedError::from)?;
+    published::write(&home.checkpoint(), &Published { cid: last.cid, number: last.number, note })
+        .map_err(io_at(&home.checkpoint()))?;
+    std::fs::rename(building, home.log()).map_err(io_at(building))?;
+    std::fs::File::open(&home.root).and_then(|folder| folder.sync_all()).map_err(io_at(&home.root))
+}
