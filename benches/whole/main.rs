@@ -10,6 +10,7 @@ mod kit;
 mod load;
 mod nodes;
 mod process;
+mod proof;
 #[path = "../template/mod.rs"]
 mod template;
 
@@ -36,17 +37,19 @@ fn main() {
     // `cargo bench` adds arguments of its own.
     let chosen: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let parts: [(&str, fn()); 4] = [
+    let parts: [(&str, fn()); 6] = [
         ("one", || orders("one", Nodes::one, CPU_MS[0])),
         ("two", || orders("two", Nodes::two, CPU_MS[1])),
         ("idle", idle),
+        ("proof", proof::all),
         ("long", long),
+        ("recover", || proof::long(LONG)),
     ];
     if let Some(unknown) = chosen.iter().find(|chosen| parts.iter().all(|(name, _)| name != chosen)) {
         panic!("no part {unknown}; there are: {:?}", parts.map(|(name, _)| name));
     }
     for (name, part) in parts {
-        let by_default = chosen.is_empty() && name != "long";
+        let by_default = chosen.is_empty() && !["long", "recover"].contains(&name);
         if by_default || chosen.iter().any(|chosen| chosen == name) {
             part();
         }

@@ -57,6 +57,11 @@ impl Nodes {
         Self { nodes: vec![node], _homes: vec![home], beneficiary }
     }
 
+    /// The only node, and its home.
+    pub fn into_one(mut self) -> (Node, Home) {
+        (self.nodes.remove(0), self._homes.remove(0))
+    }
+
     /// CPU seconds of all nodes so far.
     pub fn cpu_seconds(&self) -> f64 {
         self.nodes.iter().map(|node| process::cpu_seconds(node.process())).sum()

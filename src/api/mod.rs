@@ -279,4 +279,4 @@ pub fn serve(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

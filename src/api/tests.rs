@@ -2,7 +2,7 @@
 
 mod bounds;
 mod chance;
-pub(super) mod kit;
+pub(crate) mod kit;
 mod lifecycle;
 mod log;
 mod peers;

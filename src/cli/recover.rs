@@ -190,7 +190,10 @@ fn tell(report: &Report) -> anyhow::Result<()> {
     };
     say(format_args!("lost            {lost} ({answered} of {asked} counterparties answered)"))?;
     say(format_args!("epoch           {epoch} begins, which tells everybody so"))?;
-    say(format_args!("custody         {} seeds, {} orders", custody.seeds, custody.orders))?;
+    say(format_args!(
+        "custody         {} seeds, {} orders; {} released secrets sealed again from their seeds",
+        custody.seeds, custody.orders, custody.sealed_again
+    ))?;
     say(format_args!(
         "custody-lost    {} open orders without their seed, {} sealed secrets that are on no mirror",
         custody.lost_seeds, custody.lost_secrets

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use dta_crypto::Secret;
-use dta_events::order::{Command, Custody, Facts, Order};
+use dta_events::order::{Command, Custody, Facts, Order, StepFacts};
 use dta_events::record::{Aggregate, AggregateKind};
 use dta_events::replay_order;
-use dta_protocol::Identity;
+use dta_protocol::body::SecretBody;
+use dta_protocol::sealed::{self, SealRequest};
+use dta_protocol::{Cid, Identity, Kind, Plaintext as _, Role};
 
 use super::{RecoverError, append, io_at};
-use crate::actors::log::{Append, EventLog as _, LogReader as _, RocksLog};
+use crate::actors::log::{Append, Block, BlockClass, EventLog as _, LogReader as _, RocksLog};
 use crate::actors::seeds::{CidBytes, SeedStore as _, SoftStore};
 use crate::config::Config;
 use crate::home::Home;
@@ -19,7 +21,7 @@ use crate::ports::OsEntropy;
 
 /// The file of a copy.
 const FILE: &str = "seeds.dta";
-/// Records written together.
+/// Records or blocks written together.
 const BATCH: usize = 256;
 
 /// What was found.
@@ -31,7 +33,9 @@ pub struct Found {
     pub orders: usize,
     /// Open orders whose seed is nowhere.
     pub lost_seeds: usize,
-    /// Orders whose sealed secret, which no mirror has, is gone.
+    /// Released secrets, which no mirror has, that were sealed again from their seeds.
+    pub sealed_again: usize,
+    /// Orders whose sealed secret is gone.
     pub lost_secrets: usize,
 }
 
@@ -48,7 +52,7 @@ pub(super) fn restore(
     let mut store = open(home, config, (seed, owner), copy)?;
     let seeds: BTreeSet<CidBytes> = store.list().into_iter().map(|listed| listed.placed).collect();
     let mut found = Found { seeds: seeds.len(), ..Found::default() };
-    let mut lost = Vec::new();
+    let (mut lost, mut again) = (Vec::new(), Vec::new());
     for aggregate in log.aggregates(AggregateKind::Order)? {
         let order = replay_order(&log.load(&aggregate)?);
         let order = order.map_err(|error| RecoverError::Record(error.to_string()))?;
@@ -60,12 +64,21 @@ pub(super) fn restore(
                 found.lost_seeds += 1;
             }
             Some(Custody::Secret(secret)) if log.block(&secret.to_bytes())?.is_none() => {
-                found.lost_secrets += 1
+                if let Some(block) = seal_again(&mut store, log, &order, secret)? {
+                    found.sealed_again += 1;
+                    again.push(block);
+                    if again.len() == BATCH {
+                        log.hold(std::mem::take(&mut again))?;
+                    }
+                    continue;
+                }
+                found.lost_secrets += 1;
             }
             _ => continue,
         }
         lost.extend(lose(log, aggregate, &order, now_ms)?);
     }
+    log.hold(again)?;
     while !lost.is_empty() {
         for written in log.commit(lost.drain(..BATCH.min(lost.len())).collect())? {
             written?;
@@ -104,6 +117,40 @@ fn open(
         true => Ok(SoftStore::finish(&home.root, &copies, seed, &node)?),
         false => Ok(SoftStore::create(&home.root, &copies, seed, &node, &mut OsEntropy)?),
     }
+}
+
+/// The sealed secret of a release, from the order's seed: the very block that the release names. None without the seed.
+fn seal_again(
+    store: &mut SoftStore,
+    log: &RocksLog,
+    order: &Order,
+    secret: Cid,
+) -> Result<Option<Block>, RecoverError> {
+    let (Some(placed), Some(released)) = (order.placed(), order.step(Kind::Released)) else {
+        return Ok(None);
+    };
+    let StepFacts::Released { beneficiary, .. } = &released.step.facts else { return Ok(None) };
+    let Ok(key) = store.open(&placed.to_bytes()) else { return Ok(None) };
+    let Some(document) = log.published_block(&beneficiary.to_bytes())? else { return Ok(None) };
+    let record = |error: &dyn std::fmt::Display| RecoverError::Record(format!("order {placed}: {error}"));
+    let document = Identity::decode(document.bytes()).map_err(|error| record(&error))?;
+    let request = SealRequest {
+        kind: Kind::Released,
+        role: Role::Secret,
+        signer: released.step.signer,
+        subject: &order.reference,
+        previous: released.step.previous,
+        issued_at_ms: released.step.issued_at_ms,
+    };
+    let body = SecretBody::of(&key, &placed);
+    let content_key = body.content_key(&request, beneficiary);
+    let plaintext = body.encode().map_err(|error| record(&error))?;
+    let to = [(*beneficiary, document.verifying())];
+    let sealed =
+        sealed::seal(&request, plaintext.expose(), content_key, &to).map_err(|error| record(&error))?;
+    // A release of an older program was sealed under a key that nobody can make again.
+    let same = sealed.descriptor.cid == secret;
+    Ok(same.then(|| Block { cid: secret.to_bytes(), class: BlockClass::Held, bytes: sealed.block }))
 }
 
 /// That an order lost what was kept for it; none if it is known already.

@@ -7,13 +7,13 @@ use dta_events::Rules;
 use dta_events::index::Indexing as _;
 use dta_events::order::Event;
 use dta_events::record::{AggregateKind, Effect, Record};
+use dta_proof::checkpoints::Checkpoint;
 use dta_proof::tree;
 use dta_protocol::checkpoint::LogPart;
 use dta_protocol::sealed::{self, SealRequest};
-use dta_protocol::{Cid, Envelope, Identity, Plaintext as _, Role};
+use dta_protocol::{Cid, Descriptor, Envelope, Identity, Plaintext as _, Role};
 
 use super::RecoverError;
-use super::chain::Checkpoint;
 use super::fetch::Fetch;
 use crate::actors::log::adopt::Adopted;
 use crate::actors::log::{Block, BlockClass, LogReader as _, RocksLog, Tree};
@@ -45,10 +45,11 @@ pub(super) fn fill(
 ) -> Result<Vec<Sealed>, RecoverError> {
     let mut sealed = log.head()?.count;
     let mut sealed_by = Vec::with_capacity(checkpoints.len());
-    let total = checkpoints.last().map_or(0, |newest| newest.note.size());
+    let total = checkpoints.last().map_or(0, |newest| newest.note().size());
     let mut notes = checkpoints.iter().peekable();
     for window in checkpoints.chunks(CHECKPOINTS) {
-        let bodies = fetch.all(window.iter().map(|checkpoint| checkpoint.sealed.cid).collect())?;
+        let bodies = window.iter().map(|checkpoint| Ok(descriptor(checkpoint)?.cid));
+        let bodies = fetch.all(bodies.collect::<Result<_, RecoverError>>()?)?;
         let mut records = Vec::new();
         for (checkpoint, body) in window.iter().zip(bodies) {
             let part = open(owner, keys, checkpoint, &body?)?;
@@ -61,20 +62,43 @@ pub(super) fn fill(
         while records.len() > 0 {
             let count = log.head()?.count;
             // Up to the next note: there the tree is looked at.
-            while notes.next_if(|checkpoint| checkpoint.note.size() <= count).is_some() {}
+            while notes.next_if(|checkpoint| checkpoint.note().size() <= count).is_some() {}
             let until = notes.peek().map_or(usize::MAX, |next| {
-                usize::try_from(next.note.size().saturating_sub(count)).unwrap_or(usize::MAX)
+                usize::try_from(next.note().size().saturating_sub(count)).unwrap_or(usize::MAX)
             });
             let batch: Vec<_> = records.by_ref().take(RECORDS.min(until)).collect();
             log.adopt(with_blocks(fetch, log, batch)?)?;
             let count = log.head()?.count;
-            while let Some(checkpoint) = notes.next_if(|checkpoint| checkpoint.note.size() == count) {
+            while let Some(checkpoint) = notes.next_if(|checkpoint| checkpoint.note().size() == count) {
                 holds(log, checkpoint)?;
             }
             progress(count, total);
         }
     }
     Ok(sealed_by)
+}
+
+/// The blocks of a checkpoint.
+pub(super) fn blocks_of(
+    fetch: &Fetch<'_>,
+    checkpoint: Option<&Checkpoint>,
+) -> Result<Vec<Block>, RecoverError> {
+    let Some(checkpoint) = checkpoint else { return Ok(Vec::new()) };
+    let published = |cid: Cid, bytes| Block { cid: cid.to_bytes(), class: BlockClass::Published, bytes };
+    let body = descriptor(checkpoint)?.cid;
+    let mut blocks = vec![published(checkpoint.cid(), checkpoint.envelope().block().to_vec())];
+    for block in fetch.all(vec![body])? {
+        blocks.push(published(body, block?));
+    }
+    Ok(blocks)
+}
+
+fn descriptor(checkpoint: &Checkpoint) -> Result<&Descriptor, RecoverError> {
+    let sealed = checkpoint.envelope().statement().sealed_for(Role::Log);
+    sealed.ok_or_else(|| RecoverError::Checkpoint {
+        cid: checkpoint.cid(),
+        why: "has no sealed records".into(),
+    })
 }
 
 /// A checkpoint's body.
@@ -84,10 +108,10 @@ fn open(
     checkpoint: &Checkpoint,
     block: &[u8],
 ) -> Result<LogPart, RecoverError> {
-    let wrong = |why: String| RecoverError::Checkpoint { cid: checkpoint.envelope.cid(), why };
+    let wrong = |why: String| RecoverError::Checkpoint { cid: checkpoint.cid(), why };
     let cid = owner.cid();
-    let descriptor = &checkpoint.sealed;
-    let opened = SealRequest::of(checkpoint.envelope.statement(), Role::Log)
+    let descriptor = descriptor(checkpoint)?;
+    let opened = SealRequest::of(checkpoint.envelope().statement(), Role::Log)
         .and_then(|request| sealed::open(keys, &cid, &request, descriptor, block))
         .and_then(|(key, plaintext)| {
             sealed::check_recipients(&key, &cid, &[(cid, owner.verifying())], descriptor)?;
@@ -174,9 +198,9 @@ fn missing(
 
 /// The log, which has as many records as the note is about, is the one that it is about.
 fn holds(log: &RocksLog, checkpoint: &Checkpoint) -> Result<(), RecoverError> {
-    let wrong = |why: &str| RecoverError::Checkpoint { cid: checkpoint.envelope.cid(), why: why.into() };
-    match tree::root(&Tree(log), checkpoint.note.size()) {
-        Ok(root) if root == checkpoint.note.root() => Ok(()),
+    let wrong = |why: &str| RecoverError::Checkpoint { cid: checkpoint.cid(), why: why.into() };
+    match tree::root(&Tree(log), checkpoint.note().size()) {
+        Ok(root) if root == checkpoint.note().root() => Ok(()),
         Ok(_) => Err(wrong("commits to other records than those that were sealed")),
         Err(tree::TreeError::Read(error)) => Err(error.into()),
         Err(tree::TreeError::Range) => Err(wrong("commits to more records than there are")),

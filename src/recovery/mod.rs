@@ -24,7 +24,8 @@ use dta_events::ids::{log_aggregate, node_aggregate};
 use dta_events::log::{CHECKPOINT, Checkpointed, Event};
 use dta_events::node::{self, Recovered};
 use dta_events::record::{Aggregate, Effect, Record, Stored};
-use dta_protocol::{Cid, Identity};
+use dta_proof::checkpoints::{ChainError, Checkpoint};
+use dta_protocol::{Body, Cid, Identity};
 use thiserror::Error;
 
 use crate::actors::checkpoints::published::PublishedError;
@@ -40,7 +41,6 @@ use crate::config::{Config, TEMPLATE};
 use crate::home::{Home, HomeLock, LockError};
 use crate::node::open::{OpenNodeError, entropy, epoch};
 use crate::ports::{Clock, OsEntropy};
-use chain::Checkpoint;
 use fetch::Fetch;
 use fill::Sealed;
 
@@ -114,6 +114,9 @@ pub enum RecoverError {
         /// What is wrong.
         why: String,
     },
+    /// The checkpoints are no chain.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
     /// What is sealed is no record of this program's.
     #[error("a sealed record: {0}")]
     Record(String),
@@ -231,11 +234,12 @@ pub fn recover(
     let told = Event::Checkpointed(last.clone()).to_stored();
     let told = told.map_err(|error| RecoverError::Records(error.to_string()))?;
     let command = Stored { name: CHECKPOINT.into(), schema: 1, bytes: Vec::new() };
-    let first = [
-        append(&log, node_aggregate(), now_ms, said.clone(), said)?,
-        append(&log, log_aggregate(&owner.cid()), now_ms, command, told)?,
-    ];
-    for written in log.commit(first.into())? {
+    let recovered = append(&log, node_aggregate(), now_ms, said.clone(), said)?;
+    let mut retold = append(&log, log_aggregate(&owner.cid()), now_ms, command, told)?;
+    // No record before brought it.
+    retold.blocks =
+        fill::blocks_of(&fetch, checkpoints.iter().find(|checkpoint| checkpoint.cid() == last.cid))?;
+    for written in log.commit(vec![recovered, retold])? {
         written?;
     }
     let report = Report {
@@ -281,16 +285,17 @@ fn newest_whole(
         for other in heads {
             let at = usize::try_from(other.number).ok().and_then(|number| chain.get(number));
             let newest = chain.last();
-            let same_epoch =
-                |one: &Checkpoint, other: &Checkpoint| one.note.origin().epoch == other.note.origin().epoch;
+            let same_epoch = |one: &Checkpoint, other: &Checkpoint| {
+                one.note().origin().epoch == other.note().origin().epoch
+            };
             if let (Some(at), Some(newest)) = (at, newest)
-                && at.envelope.cid() != other.cid
+                && at.cid() != other.cid
                 && same_epoch(at, newest)
             {
                 let what = format!(
                     "checkpoints {} and {} have the same number, and are of two logs of this node: recover from one of \
                      them alone once you know which is the true one",
-                    at.envelope.cid(),
+                    at.cid(),
                     other.cid
                 );
                 return Err(RecoverError::Conflict(what));
@@ -307,21 +312,24 @@ fn last_that_holds(
     sealed_by: &[Sealed],
     count: u64,
 ) -> Result<(Checkpointed, BTreeMap<String, [u8; 32]>), RecoverError> {
-    let first = checkpoints.first().map(|first| first.envelope.cid());
-    let last = checkpoints.iter().zip(sealed_by).rfind(|(checkpoint, _)| checkpoint.note.size() <= count);
+    let first = checkpoints.first().map(Checkpoint::cid);
+    let last = checkpoints.iter().zip(sealed_by).rfind(|(checkpoint, _)| checkpoint.note().size() <= count);
     let (Some((last, sealed)), Some(first)) = (last, first) else {
         return Err(RecoverError::NoHead("none of its notes is of records that were sealed".into()));
     };
+    let Body::Checkpoint(body) = &last.envelope().statement().body else {
+        return Err(RecoverError::Stopping);
+    };
     let told = Checkpointed {
-        cid: last.envelope.cid(),
-        number: last.body.number,
+        cid: last.cid(),
+        number: last.number(),
         first,
-        skip: last.body.skip.clone(),
-        issued_at_ms: last.envelope.statement().issued_at_ms,
-        note: last.note.text().to_owned(),
-        epoch: last.note.origin().epoch,
-        size: last.note.size(),
-        root: last.note.root(),
+        skip: body.skip.clone(),
+        issued_at_ms: last.envelope().statement().issued_at_ms,
+        note: last.note().text().to_owned(),
+        epoch: last.note().origin().epoch,
+        size: last.note().size(),
+        root: last.note().root(),
         sealed: sealed.records,
     };
     Ok((told, sealed.digests.clone()))
@@ -376,3 +384,6 @@ fn settle(home: &Home, building: &Path, owner: &Identity, last: &Checkpointed) -
     std::fs::rename(building, home.log()).map_err(io_at(building))?;
     std::fs::File::open(&home.root).and_then(|folder| folder.sync_all()).map_err(io_at(&home.root))
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,6 +52,11 @@ impl MemoryNetwork {
 }
 
 impl MemoryExchange {
+    /// Another node of its network.
+    pub(crate) fn beside(&self, name: &str) -> Self {
+        self.network.join(name)
+    }
+
     /// Every put after this many fails, until it is told otherwise.
     pub(crate) fn let_puts(&self, puts_left: Option<u64>) {
         self.node(|node| node.puts_left = puts_left);

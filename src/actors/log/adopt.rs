@@ -2,9 +2,9 @@
 
 use super::commit::{Draft, Stop};
 use super::open::{Log, Writing};
-use super::port::{Block, Damage, NotWritten, ReadError};
+use super::port::{Block, BlockClass, Damage, NotWritten, ReadError};
 use super::reindex::index_timers;
-use super::store::Store;
+use super::store::{EngineError, Store};
 
 /// A record from elsewhere.
 pub struct Adopted {
@@ -36,6 +36,21 @@ impl<S: Store> Log<S, Writing> {
         Ok(())
     }
 
+    /// Takes held blocks that its records name, in one synced write. One that is there stays.
+    ///
+    /// # Errors
+    /// `Engine` if the disk fails.
+    pub fn hold(&self, blocks: Vec<Block>) -> Result<(), ReadError> {
+        let blocks = blocks.into_iter().map(|block| Block { class: BlockClass::Held, ..block }).collect();
+        let pen = self.writing.pen.lock().map_err(|_| stopped())?;
+        let mut draft = Draft::after(pen.head, pen.frontier.clone(), &self.store, &*self.indexing);
+        match draft.change_blocks(pen.head.count, blocks, &[], &[]) {
+            Ok(()) => Ok(self.store.write(draft.kept())?),
+            Err(Stop::Failed(error)) => Err(error),
+            Err(Stop::Refused(why)) => Err(EngineError(refusal(why)).into()),
+        }
+    }
+
     /// Sets the timers of all that was adopted. `progress` is told how many records' histories are done.
     ///
     /// # Errors
@@ -51,5 +66,5 @@ fn refusal(why: NotWritten) -> String {
 }
 
 fn stopped() -> ReadError {
-    super::store::EngineError("a commit before this one broke off".into()).into()
+    EngineError("a commit before this one broke off".into()).into()
 }

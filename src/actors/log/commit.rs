@@ -122,6 +122,12 @@ impl<'a, S: Store> Draft<'a, S> {
         (self.head, self.frontier, self.overlay.into_changes())
     }
 
+    /// What was put, without a record.
+    pub(super) fn kept(mut self) -> Vec<Change> {
+        self.overlay.keep();
+        self.overlay.into_changes()
+    }
+
     fn try_add(&mut self, append: Append, entropy: &mut Entropy) -> Result<Appended, Stop> {
         let actual = match self.is_at(&append.aggregate, append.expected_version)? {
             true => append.expected_version,
@@ -220,7 +226,7 @@ impl<'a, S: Store> Draft<'a, S> {
         Ok(())
     }
 
-    fn change_blocks(
+    pub(super) fn change_blocks(
         &mut self,
         sequence: u64,
         blocks: Vec<Block>,

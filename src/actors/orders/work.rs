@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dta_crypto::{ContentKey, OrderKey, Secret, SecretBytes};
+use dta_crypto::{ContentKey, OrderKey, SecretBytes};
 use dta_events::order::{Content, Draft, Made, Order, Party};
 use dta_protocol::body::{self, Extension, Plaintext};
 use dta_protocol::sealed::{self, SealRequest, SealedBody};
@@ -112,12 +112,8 @@ pub(super) async fn perform(
                 let text = format!("custody holds another key for {placed} than the one committed to");
                 return Err(Unavailable::Inconsistent(text).into());
             }
-            let plaintext = encode(&body::SecretBody {
-                placed: *placed,
-                commitment: **commitment,
-                secret: Secret::build(|secret| secret.copy_from_slice(kept.secret().expose())),
-            })?;
-            let sealed = seal_secret(services, &draft, beneficiary, plaintext).await?;
+            let sealed =
+                seal_secret(services, &draft, beneficiary, body::SecretBody::of(&kept, placed)).await?;
             let descriptor = sealed.descriptor;
             secret = Some(descriptor.cid);
             held = Some(block(descriptor.cid, BlockClass::Held, sealed.block));
@@ -202,28 +198,34 @@ async fn seal_secret(
     services: &Services,
     draft: &Draft,
     beneficiary: &Cid,
-    plaintext: SecretBytes,
+    secret: body::SecretBody,
 ) -> Result<SealedBody, OrderError> {
     let to = vec![services.party(beneficiary).await?];
-    let (draft, content_key) = (draft.clone(), services.content_key());
+    let (draft, beneficiary) = (draft.clone(), *beneficiary);
     services
         .crypto
         .run(Priority::Interactive, move || {
-            seal_body(&draft, ToSeal { role: Role::Secret, plaintext, content_key, to })
+            let content_key = secret.content_key(&request(&draft, Role::Secret), &beneficiary);
+            seal_body(&draft, ToSeal { role: Role::Secret, plaintext: encode(&secret)?, content_key, to })
         })
         .await
         .map_err(Unavailable::from)?
 }
 
-fn seal_body(draft: &Draft, body: ToSeal) -> Result<SealedBody, OrderError> {
-    let request = SealRequest {
+/// What a body of this role is bound to.
+fn request(draft: &Draft, role: Role) -> SealRequest<'_> {
+    SealRequest {
         kind: draft.content.kind(),
-        role: body.role,
+        role,
         signer: draft.signer,
         subject: &draft.reference,
         previous: draft.previous,
         issued_at_ms: draft.issued_at_ms,
-    };
+    }
+}
+
+fn seal_body(draft: &Draft, body: ToSeal) -> Result<SealedBody, OrderError> {
+    let request = request(draft, body.role);
     let recipients: Vec<_> = body.to.iter().map(|known| (known.cid(), known.document.verifying())).collect();
     sealed::seal(&request, body.plaintext.expose(), body.content_key, &recipients).map_err(invalid)
 }

@@ -188,6 +188,11 @@ impl Node {
         self.checkpointer().finish().await;
     }
 
+    /// Where it lives.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
     /// Where the newest checkpoint is noted.
     pub fn noted(&self) -> std::path::PathBuf {
         self.home.checkpoint()

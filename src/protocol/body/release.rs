@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dta_crypto::{ContentKey, Secret};
+use dta_crypto::{ContentKey, OrderKey, Secret, hkdf};
 use ipld_core::ipld::Ipld;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
@@ -12,6 +12,7 @@ use super::{Extension, Plaintext, read_commitment, read_extension, read_seen, wr
 use crate::cid::{Cid, Codec};
 use crate::fields::{FieldError, Fields, as_bytes};
 use crate::kind::{Kind, Role};
+use crate::sealed::SealRequest;
 use crate::statement::{Descriptor, map};
 
 /// The content keys of a redemption: of the placed body and of the committed one.
@@ -142,6 +143,24 @@ pub struct SecretBody {
     pub commitment: [u8; 65],
     /// The secret half.
     pub secret: Secret<32>,
+}
+
+impl SecretBody {
+    /// The secret of an order's key.
+    pub fn of(key: &OrderKey, placed: &Cid) -> Self {
+        let secret = Secret::build(|secret| secret.copy_from_slice(key.secret().expose()));
+        Self { placed: *placed, commitment: key.commitment(), secret }
+    }
+
+    /// The content key under which this is sealed to its beneficiary: HKDF(secret, info `milagro-dta/v1/release` ‖ 00 ‖
+    /// beneficiary CID ‖ associated data, 32 bytes). It follows from what is sealed, so that whoever has the seed, and nobody
+    /// else, makes the same block again; and each statement has another.
+    pub fn content_key(&self, request: &SealRequest<'_>, beneficiary: &Cid) -> ContentKey {
+        let aad = request.aad();
+        let info = [b"milagro-dta/v1/release\0".as_slice(), &beneficiary.to_bytes(), &aad];
+        let key: Secret<32> = hkdf(self.secret.expose(), &info);
+        ContentKey::from_bytes(*key.expose())
+    }
 }
 
 impl Plaintext for SecretBody {

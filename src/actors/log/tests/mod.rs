@@ -1,5 +1,6 @@
 //! What the tests of the log share: rules that read their answers from the record, and appends that say them.
 
+mod adopt;
 mod contract;
 mod damage;
 mod disk;

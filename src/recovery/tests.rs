@@ -1,0 +1,357 @@
+//! A node's log from what others hold of it: whole, or not at all and with the reason.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dta_crypto::{IdentityKeys, Secret};
+use dta_events::order::Stage;
+use dta_events::record::AggregateKind;
+use dta_events::replay_order;
+use dta_proof::{Note, Origin, tree};
+use dta_protocol::{Body, Cid, Envelope, Identity, Kind};
+use serde_json::json;
+
+use super::{RecoverError, Report, Sources, counterparties, recover};
+use crate::actors::ipfs::BlockExchange as _;
+use crate::actors::ipfs::memory::{MemoryExchange, MemoryNetwork};
+use crate::actors::log::{LogReader, PublishedBlock, Tree};
+use crate::actors::network::Network;
+use crate::api::HttpSettings;
+use crate::api::tests::kit::{Hands, Node, Routes, START_MS};
+use crate::config::Config;
+use crate::home::Home;
+use crate::keystore::{Keystore, Protection};
+use crate::node::OpenNode;
+use crate::ports::OsEntropy;
+
+const SEED: [u8; 32] = [9; 32];
+
+fn alice() -> Identity {
+    Identity::create(&IdentityKeys::from_seed(&Secret::from_bytes(SEED)), "alice", None, None, START_MS)
+        .unwrap()
+}
+
+fn node(document: &Identity) -> Node {
+    Node::of(SEED, document, START_MS + 1)
+}
+
+async fn order(api: &Routes, redeem: Option<&str>) -> String {
+    let order = api.order(json!({})).await;
+    if let Some(bob) = redeem {
+        let redeem = json!({ "orderReference": order, "beneficiaryIDDocumentCID": bob });
+        api.post("/v1/order/secret", &redeem).await.ok();
+    }
+    order
+}
+
+/// A node with some orders, open and done, and five checkpoints.
+async fn lived(document: &Identity) -> Node {
+    let node = node(document);
+    let api = node.routes().await;
+    let bob = api.identity("bob").await;
+    for n in 0..5 {
+        order(&api, (n % 2 == 0).then_some(bob.as_str())).await;
+        node.checkpoint().await;
+    }
+    node
+}
+
+/// All that a log published, in order.
+fn published(log: &dyn LogReader) -> Vec<PublishedBlock> {
+    log.published(None, usize::MAX).unwrap().into_iter().map(|(_, block)| block).collect()
+}
+
+fn cid_of(block: &PublishedBlock) -> Cid {
+    Cid::from_bytes(block.cid()).unwrap()
+}
+
+/// Its checkpoints, oldest first.
+fn checkpoints(log: &dyn LogReader) -> Vec<Cid> {
+    let blocks = published(log);
+    let is_one = |block: &&PublishedBlock| {
+        Envelope::decode(block.bytes()).is_ok_and(|envelope| envelope.statement().kind == Kind::Checkpoint)
+    };
+    blocks.iter().filter(is_one).map(cid_of).collect()
+}
+
+/// A mirror that holds this, and somebody who may ask it.
+async fn mirror(blocks: Vec<PublishedBlock>) -> (MemoryExchange, MemoryExchange) {
+    let network = MemoryNetwork::new();
+    let mirror = network.join("mirror");
+    for block in blocks {
+        mirror.put(block).await.unwrap();
+    }
+    (mirror, network.join("asking"))
+}
+
+/// An empty machine.
+struct Empty {
+    _folder: tempfile::TempDir,
+    home: Home,
+    key: std::path::PathBuf,
+}
+
+impl Empty {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path().join("home"));
+        crate::home::make_private_folder(&home.root).unwrap();
+        let key = folder.path().join("key");
+        let protection = Protection::KeyFile(key.clone());
+        Keystore::create(&home.seed_file(), &Secret::from_bytes(SEED), &protection, &mut OsEntropy).unwrap();
+        Self { _folder: folder, home, key }
+    }
+
+    fn recover(
+        &self,
+        exchange: &MemoryExchange,
+        heads: &[Cid],
+        seeds: Option<&Home>,
+    ) -> Result<Report, RecoverError> {
+        let network = Network::start().unwrap();
+        let sources = Sources {
+            exchange: Arc::new(exchange.clone()),
+            heads: heads.to_vec(),
+            timeout: Duration::from_millis(20),
+            seeds: seeds.map(Home::seeds),
+        };
+        let clock = Arc::new(Hands::at(START_MS + 9));
+        let seed = Secret::from_bytes(SEED);
+        let done =
+            recover(&self.home, &Config::default(), &seed, sources, (&network, clock), &mut |_, _, _| {});
+        network.stop();
+        done
+    }
+
+    fn open(&self) -> OpenNode {
+        OpenNode::open(self.home.clone(), |_, _| Ok(Protection::KeyFile(self.key.clone()))).unwrap()
+    }
+}
+
+fn records(log: &dyn LogReader) -> Vec<Vec<u8>> {
+    log.read(0, usize::MAX).unwrap().into_iter().map(|(_, stored)| stored).collect()
+}
+
+fn stages(log: &dyn LogReader) -> Vec<(Stage, bool)> {
+    let orders = log.aggregates(AggregateKind::Order).unwrap().into_iter();
+    let mut stages: Vec<_> = orders
+        .map(|order| replay_order(&log.load(&order).unwrap()).unwrap())
+        .map(|order| (order.stage, order.custody_lost))
+        .collect();
+    stages.sort();
+    stages
+}
+
+#[actix_web::test]
+async fn with_a_copy_of_the_seeds_nothing_is_lost_but_what_no_checkpoint_had() {
+    let document = alice();
+    let node = lived(&document).await;
+    let log = &node.app.services.log;
+    let heads = checkpoints(&**log);
+    let (_mirror, asking) = mirror(published(&**log)).await;
+    let empty = Empty::new();
+    let report = empty.recover(&asking, &heads[heads.len() - 1..], Some(node.home())).unwrap();
+    let before = records(&**log);
+    // The last record is that of the last checkpoint, which no checkpoint has.
+    assert_eq!(report.records, before.len() as u64 - 1);
+    assert_eq!((report.epoch, report.seen, report.checkpoint.1), (1, None, heads.len() as u64 - 1));
+    assert_eq!((report.custody.seeds, report.custody.orders), (5, 5));
+    assert_eq!(
+        (report.custody.lost_seeds, report.custody.lost_secrets, report.custody.sealed_again),
+        (0, 0, 3)
+    );
+
+    let opened = empty.open();
+    assert_eq!((opened.identity, opened.epoch), (document.cid(), 1));
+    assert_eq!(opened.checkpoint.as_ref().map(|newest| newest.cid), heads.last().copied());
+    let after = records(&*opened.log);
+    assert_eq!(after[..before.len() - 1], before[..before.len() - 1], "byte for byte");
+    assert_eq!(after.len(), before.len() + 1, "the recovery, and the last checkpoint told again");
+    assert_eq!(stages(&*opened.log), stages(&**log));
+    let size = report.records;
+    assert_eq!(tree::root(&Tree(&*opened.log), size).unwrap(), tree::root(&Tree(&**log), size).unwrap());
+    for block in published(&**log) {
+        assert!(opened.log.published_block(block.cid()).unwrap().is_some(), "{}", cid_of(&block));
+    }
+    crate::actors::log::verify::verify(&opened.log, &mut |_, _| {}).unwrap();
+}
+
+#[actix_web::test]
+async fn without_the_seeds_each_open_order_and_each_sealed_secret_is_lost_and_said_to_be() {
+    let document = alice();
+    let node = lived(&document).await;
+    let log = &node.app.services.log;
+    let heads = checkpoints(&**log);
+    let (_mirror, asking) = mirror(published(&**log)).await;
+    let empty = Empty::new();
+    let report = empty.recover(&asking, &heads[heads.len() - 1..], None).unwrap();
+    assert_eq!((report.custody.seeds, report.custody.lost_seeds, report.custody.lost_secrets), (0, 2, 3));
+    let opened = empty.open();
+    assert!(stages(&*opened.log).iter().all(|(_, lost)| *lost));
+    crate::actors::log::verify::verify(&opened.log, &mut |_, _| {}).unwrap();
+}
+
+#[actix_web::test]
+async fn an_older_checkpoint_gives_what_was_then_and_the_newest_named_counts() {
+    let document = alice();
+    let node = lived(&document).await;
+    let log = &node.app.services.log;
+    let heads = checkpoints(&**log);
+    let (_mirror, asking) = mirror(published(&**log)).await;
+    let old = Empty::new().recover(&asking, &heads[1..2], None).unwrap();
+    let new = Empty::new().recover(&asking, &[heads[1], heads[4], heads[0]], None).unwrap();
+    assert!(old.records < new.records);
+    assert_eq!((old.checkpoint.1, new.checkpoint.1), (1, 4));
+}
+
+#[actix_web::test]
+async fn a_recovered_node_is_recovered_again_in_a_later_epoch() {
+    let document = alice();
+    let node = lived(&document).await;
+    let heads = checkpoints(&*node.app.services.log);
+    let (_mirror, asking) = mirror(published(&*node.app.services.log)).await;
+    let first = Empty::new();
+    first.recover(&asking, &heads[4..], None).unwrap();
+    let opened = first.open();
+    let epoch = super::epoch(&*opened.log).unwrap();
+    assert_eq!(epoch, 1);
+    assert_eq!(counterparties::judge(&*opened.log, epoch, &[]).unwrap(), 2);
+}
+
+#[actix_web::test]
+async fn a_block_that_nobody_has_or_that_is_another_is_named_and_nothing_is_made() {
+    let document = alice();
+    let node = lived(&document).await;
+    let blocks = published(&*node.app.services.log);
+    let heads = checkpoints(&*node.app.services.log);
+    let head = &heads[4..];
+    // Every kind of block there is, from the first to the last.
+    for (n, block) in blocks.iter().enumerate().filter(|(n, _)| n % 5 == 0 || *n + 3 > blocks.len()) {
+        let cid = cid_of(block);
+        for damaged in [false, true] {
+            let (mirror, asking) = mirror(published(&*node.app.services.log)).await;
+            match damaged {
+                true => mirror.damage(&cid),
+                false => mirror.lose(&cid),
+            }
+            let empty = Empty::new();
+            let why = empty.recover(&asking, head, Some(node.home())).unwrap_err().to_string();
+            assert!(why.contains(&cid.to_string()), "block {n}: {why}");
+            assert!(
+                !empty.home.is_initialised() && !empty.home.seeds().exists() && !empty.home.config().exists()
+            );
+        }
+        // With another mirror it goes on.
+        let (mirror, asking) = mirror(published(&*node.app.services.log)).await;
+        mirror.lose(&cid);
+        let _second = {
+            let second = asking.beside("second");
+            for block in published(&*node.app.services.log) {
+                second.put(block).await.unwrap();
+            }
+            second
+        };
+        Empty::new().recover(&asking, head, Some(node.home())).unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn what_is_no_checkpoint_of_this_node_is_refused_by_name() {
+    let document = alice();
+    let node = lived(&document).await;
+    let log = &node.app.services.log;
+    let heads = checkpoints(&**log);
+    let mallory = Node::start(HttpSettings::default());
+    mallory.checkpoint().await;
+    let hers = checkpoints(&*mallory.app.services.log);
+    let step = published(&**log).iter().map(cid_of).find(|cid| !heads.contains(cid)).unwrap();
+    let mut all = published(&**log);
+    all.extend(published(&*mallory.app.services.log));
+    let (_mirror, asking) = mirror(all).await;
+    let nobodys = Cid::of(dta_protocol::Codec::DagCbor, b"nobody has it");
+    for (named, words) in [
+        (hers[0], "whose keys this seed does not make"),
+        (step, "and no checkpoint"),
+        (nobodys, "nobody connected gave it"),
+    ] {
+        let empty = Empty::new();
+        let why = empty.recover(&asking, &[named], None).unwrap_err();
+        assert!(matches!(why, RecoverError::NoHead(_)) && why.to_string().contains(words), "{why}");
+        assert!(!empty.home.is_initialised());
+        // Beside a good one it is passed over.
+        assert_eq!(empty.recover(&asking, &[named, heads[4]], None).unwrap().checkpoint.0, heads[4]);
+        let again = empty.recover(&asking, &heads[4..], None).unwrap_err();
+        assert!(matches!(again, RecoverError::Exists(_)), "{again}");
+    }
+}
+
+#[actix_web::test]
+async fn two_logs_of_one_node_are_not_chosen_between() {
+    let document = alice();
+    let (one, other) = (lived(&document).await, lived(&document).await);
+    let (mut all, more) = (published(&*one.app.services.log), published(&*other.app.services.log));
+    let heads = [checkpoints(&*one.app.services.log)[4], checkpoints(&*other.app.services.log)[3]];
+    all.extend(more);
+    let (_mirror, asking) = mirror(all).await;
+    let why = Empty::new().recover(&asking, &heads, None).unwrap_err();
+    assert!(matches!(why, RecoverError::Conflict(_)), "{why}");
+    assert!(heads.iter().all(|head| Empty::new().recover(&asking, &[*head], None).is_ok()));
+}
+
+#[actix_web::test]
+async fn what_others_have_seen_tells_of_a_loss_and_of_another_log() {
+    let document = alice();
+    let node = lived(&document).await;
+    let log: &dyn LogReader = &*node.app.services.log;
+    let keys = IdentityKeys::from_seed(&Secret::from_bytes(SEED));
+    let sign = |epoch, size, root| {
+        Note::sign(Origin { identity: document.cid(), epoch }, size, root, &keys).unwrap()
+    };
+    let true_root = tree::root(&Tree(log), 7).unwrap();
+    assert_eq!(counterparties::judge(log, 0, &[sign(0, 7, true_root)]).unwrap(), 1);
+    assert_eq!(counterparties::judge(log, 0, &[sign(0, 1_000_000, [1; 32])]).unwrap(), 1, "it is longer");
+    assert_eq!(counterparties::judge(log, 0, &[sign(4, 3, [1; 32])]).unwrap(), 5, "of a later epoch");
+    let why = counterparties::judge(log, 0, &[sign(0, 7, [1; 32])]).unwrap_err();
+    assert!(matches!(why, RecoverError::Conflict(_)), "{why}");
+}
+
+#[actix_web::test]
+async fn the_file_beside_a_log_that_is_gone_tells_how_much_is_lost() {
+    let document = alice();
+    let node = lived(&document).await;
+    let heads = checkpoints(&*node.app.services.log);
+    let (_mirror, asking) = mirror(published(&*node.app.services.log)).await;
+    let empty = Empty::new();
+    std::fs::copy(node.noted(), empty.home.checkpoint()).unwrap();
+    let report = empty.recover(&asking, &heads[2..3], None).unwrap();
+    let Body::Checkpoint(newest) = newest(&*node.app.services.log, heads[4]) else { panic!() };
+    let size = Note::verify(&newest.note, &document).unwrap().size();
+    assert_eq!(report.seen, Some(size));
+    assert_eq!(empty.open().epoch, 1);
+}
+
+fn newest(log: &dyn LogReader, cid: Cid) -> Body {
+    let block = log.published_block(&cid.to_bytes()).unwrap().unwrap();
+    Envelope::decode(block.bytes()).unwrap().statement().body.clone()
+}
+
+#[actix_web::test]
+async fn what_an_interrupted_try_has_left_is_no_obstacle() {
+    let document = alice();
+    let node = lived(&document).await;
+    let heads = checkpoints(&*node.app.services.log);
+    let (_mirror, asking) = mirror(published(&*node.app.services.log)).await;
+    let empty = Empty::new();
+    // All but the last act: with an empty custody, since the copy was forgotten.
+    empty.recover(&asking, &heads[4..], None).unwrap();
+    std::fs::rename(empty.home.log(), empty.home.log_in_the_making()).unwrap();
+    let report = empty.recover(&asking, &heads[4..], Some(node.home())).unwrap();
+    assert_eq!((report.custody.seeds, report.custody.lost_seeds, report.epoch), (5, 0, 1));
+    assert!(!empty.home.log_in_the_making().exists());
+    // Custody that holds something is not replaced.
+    std::fs::rename(empty.home.log(), empty.home.log_in_the_making()).unwrap();
+    let other = Empty::new();
+    other.recover(&asking, &heads[4..], None).unwrap();
+    let report = empty.recover(&asking, &heads[4..], Some(&other.home)).unwrap();
+    assert_eq!(report.custody.seeds, 5);
+}
