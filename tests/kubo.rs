@@ -6,6 +6,7 @@ mod kit;
 #[path = "kit/kubo.rs"]
 mod kubo;
 
+use dta_protocol::checkpoint::{levels, skip_number};
 use kit::{Home, Node};
 use kubo::Kubo;
 use serde_json::{Value, json};
@@ -110,6 +111,85 @@ fn kubo_walks_an_orders_chain_in_an_embedded_nodes_blocks() {
         assert!(path.ends_with(&"/statement/previous".repeat(5)));
         assert_eq!(dag(&kubo, &path), Value::Null, "before the first there is nothing");
     }
+}
+
+/// Orders until the log has so many checkpoints; then the newest that was made by the time all is published.
+fn checkpoints(home: &Home, node: &Node, count: u64) -> (u64, String) {
+    while home.newest_checkpoint().is_none_or(|(number, _)| number < count) {
+        order(node);
+    }
+    let (number, cid) = home.newest_checkpoint().unwrap();
+    mirrored(node);
+    (number, cid.to_string())
+}
+
+/// Walks by Kubo's own reading from a checkpoint to the first: by `previous`, and by the links that leap farthest.
+fn kubo_walks_the_checkpoints(kubo: &Kubo, newest: &(u64, String)) {
+    let (last, first) = newest;
+    let number = |cid: &str| dag(kubo, &format!("{cid}/statement/body/number")).as_u64().unwrap();
+    let to = |path: &str| kubo.must(&["--timeout=30s", "dag", "resolve", path]).trim().to_owned();
+    let mut cid = first.clone();
+    for expected in (0..=*last).rev() {
+        assert_eq!(number(&cid), expected);
+        assert_eq!(dag(kubo, &format!("{cid}/statement/kind")), "log/checkpoint");
+        assert!(has(kubo, &cid), "it fetched checkpoint {expected}");
+        let links = dag(kubo, &format!("{cid}/statement/body/skip")).as_array().unwrap().len();
+        assert_eq!(links, levels(expected));
+        if expected > 0 {
+            let before = to(&format!("{cid}/statement/previous"));
+            assert_eq!(to(&format!("{cid}/statement/body/skip/0")), before);
+            assert_eq!(dag(kubo, &format!("{cid}/statement/body/skip/0")), dag(kubo, &before));
+            cid = before;
+        }
+    }
+    assert_eq!(
+        dag(kubo, &format!("{cid}/statement/previous")),
+        Value::Null,
+        "before the first there is nothing"
+    );
+    let zero = cid;
+    let (mut cid, mut at, mut hops) = (first.clone(), *last, 0);
+    while let Some(k) = levels(at).checked_sub(1) {
+        cid = to(&format!("{cid}/statement/body/skip/{k}"));
+        at = skip_number(at, k).unwrap();
+        assert_eq!(number(&cid), at, "link {k}");
+        hops += 1;
+    }
+    assert_eq!(cid, zero);
+    assert!(hops <= 4, "{hops} leaps over {last} checkpoints");
+}
+
+#[test]
+#[ignore = "needs Kubo: scripts/test-kubo"]
+fn kubo_walks_the_checkpoints_that_either_connector_published() {
+    let key = swarm_key();
+    let kubo = Kubo::start(&key);
+    let often = |home: &Home| {
+        let settings = std::fs::read_to_string(home.path().join("config.toml")).unwrap();
+        home.settings(&format!("{settings}[checkpoints]\nrecords = 1\nafter_ms = 1\n"));
+    };
+    let alice = beside(&kubo);
+    often(&alice);
+    let node = alice.start();
+    let newest = checkpoints(&alice, &node, 33);
+    // Nothing is fetched: the mirror has put them there.
+    assert!(has(&kubo, &newest.1));
+    kubo_walks_the_checkpoints(&kubo, &newest);
+    node.stop();
+
+    let bob = embedded(&key, &[kubo.address()]);
+    often(&bob);
+    let node = bob.start();
+    node.until("bob meets Kubo", |node| ipfs(node)["connectedPeers"] != json!([]));
+    let newest = checkpoints(&bob, &node, 33);
+    assert!(!has(&kubo, &newest.1));
+    kubo_walks_the_checkpoints(&kubo, &newest);
+    node.stop();
+    // The one of its stop too, once it runs again.
+    let node = bob.start();
+    mirrored(&node);
+    let newest = bob.newest_checkpoint().unwrap();
+    assert_eq!(dag(&kubo, &format!("{}/statement/body/number", newest.1)), newest.0);
 }
 
 fn kind(step: &str) -> String {

@@ -189,9 +189,9 @@ impl Disclosure {
     }
 
     /// The blocks that may be documents of identities.
-    pub(crate) fn documents(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn documents(&self) -> impl Iterator<Item = (&Cid, &[u8])> {
         let documents = self.blocks.iter().filter(|(cid, _)| cid.codec() == Codec::DagCbor);
-        documents.map(|(_, block)| block.as_slice())
+        documents.map(|(cid, block)| (cid, block.as_slice()))
     }
 }
 

@@ -7,28 +7,23 @@ use dta_proof::{Leaf, Note, Origin, tree};
 use dta_protocol::manifest::Proof;
 use dta_protocol::{Body, Cid, Envelope, Identity};
 
+use crate::Auditor;
 use crate::chain::Chain;
 use crate::name::Name;
 use crate::public::{People, step};
 use crate::report::{Failure, Outcome, Report, Subject};
 
 /// One line a checkpoint, one a proof, one a step.
-pub(crate) fn check(
-    chain: &Chain,
-    people: &People,
-    trusted: &BTreeSet<Cid>,
-    now_ms: u64,
-    report: &mut Report,
-) {
+pub(crate) fn check(chain: &Chain, people: &People, auditor: &Auditor<'_>, report: &mut Report) {
     let mut notes = BTreeMap::new();
     for (cid, envelope) in &chain.checkpoints {
-        let note = checkpoint(envelope, people, now_ms).and_then(|note| one_tree(note, &notes));
+        let note = checkpoint(envelope, people, auditor).and_then(|note| one_tree(note, &notes));
         report.add(Name::Checkpoint, Subject::Checkpoint(*cid), Outcome::of(note.clone().map(|_| ())));
         notes.extend(note.ok().map(|note| (*cid, note)));
     }
     let mut logged: BTreeSet<(Cid, Cid)> = BTreeSet::new();
     for proof in &chain.proofs {
-        let judged = heard(proof, chain, people, trusted).and_then(|()| included(proof, &notes));
+        let judged = heard(proof, chain, people, auditor.trusted).and_then(|()| included(proof, &notes));
         if judged.is_ok() {
             logged.extend(proof.envelopes.iter().map(|envelope| (proof.log, *envelope)));
         }
@@ -47,16 +42,18 @@ pub(crate) fn check(
 }
 
 /// A checkpoint is its log's owner's envelope, and the note in it is signed by the same.
-fn checkpoint(envelope: &Envelope, people: &People, now_ms: u64) -> Result<Note, Failure> {
+fn checkpoint(envelope: &Envelope, people: &People, auditor: &Auditor<'_>) -> Result<Note, Failure> {
     let owner = envelope.statement().signer.and_then(|signer| people.get(&signer));
     let owner =
         owner.ok_or_else(|| Failure::new("signature-invalid", "its signer's document does not hold"))?;
-    let verified = envelope.clone().verify(owner).map_err(|error| Failure::new(error.code(), error))?;
-    if verified.statement().issued_at_ms > now_ms.saturating_add(CLOCK_SKEW_MS) {
+    if !auditor.signatures.has(envelope) {
+        envelope.clone().verify(owner).map_err(|error| Failure::new(error.code(), error))?;
+    }
+    if envelope.statement().issued_at_ms > auditor.now_ms.saturating_add(CLOCK_SKEW_MS) {
         let code = Rejection::IssuedInFuture.code();
         return Err(Failure::new(code, "issued_at_ms: is more than 300 s after the audit"));
     }
-    let Body::Checkpoint(body) = &verified.statement().body else {
+    let Body::Checkpoint(body) = &envelope.statement().body else {
         return Err(Failure::new("checkpoint-other-kind", "is not a checkpoint"));
     };
     Note::verify(&body.note, owner).map_err(|error| Failure::new(error.code(), error))

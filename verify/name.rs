@@ -5,6 +5,8 @@
 pub enum Name {
     /// The file is an exported chain: every block is what its CID says, none is missing, none is there for nothing.
     File,
+    /// Of several files: they are of one order, and tell the same of it.
+    SameOrder,
     /// The disclosure is of this order, and each key in it of a body in this chain.
     Disclosure,
     /// The document's keys are valid, its signatures and proofs hold.
@@ -55,8 +57,9 @@ pub enum Name {
 
 impl Name {
     /// All there are, in the order of a report.
-    pub const ALL: [Name; 24] = [
+    pub const ALL: [Name; 25] = [
         Name::File,
+        Name::SameOrder,
         Name::Disclosure,
         Name::Identity,
         Name::TrustedSigner,
@@ -86,6 +89,7 @@ impl Name {
     pub const fn as_str(self) -> &'static str {
         match self {
             Name::File => "file",
+            Name::SameOrder => "same-order",
             Name::Disclosure => "disclosure",
             Name::Identity => "identity",
             Name::TrustedSigner => "trusted-signer",

@@ -1,27 +1,30 @@
 //! What anyone can check who holds the file: identities, signatures, links, the order of the steps, times.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use dta_events::order::{CLOCK_SKEW_MS, Party, Rejection, Stage, rule};
-use dta_protocol::{Cid, Envelope, Identity, Kind};
+use dta_protocol::{Cid, Envelope, Identity, IdentityError, Kind};
 
+use crate::Auditor;
 use crate::chain::{Chain, after};
 use crate::disclosure::Disclosure;
 use crate::name::Name;
 use crate::report::{Failure, Outcome, Report, Subject};
+use crate::signatures::Signatures;
 
 /// The identities whose documents are at hand and hold.
-pub(crate) struct People(BTreeMap<Cid, Identity>);
+pub(crate) struct People(BTreeMap<Cid, Arc<Identity>>);
 
 impl People {
     pub(crate) fn get(&self, cid: &Cid) -> Option<&Identity> {
-        self.0.get(cid)
+        self.0.get(cid).map(|identity| &**identity)
     }
 
     /// With those of parties who have signed nothing, whose documents only the parties may show.
-    pub(crate) fn with(mut self, disclosure: Option<&Disclosure>) -> Self {
-        for block in disclosure.into_iter().flat_map(Disclosure::documents) {
-            if let Ok(identity) = Identity::decode(block) {
+    pub(crate) fn with(mut self, disclosure: Option<&Disclosure>, signatures: &Signatures) -> Self {
+        for (cid, block) in disclosure.into_iter().flat_map(Disclosure::documents) {
+            if let Ok(identity) = document(cid, block, signatures) {
                 self.0.entry(identity.cid()).or_insert(identity);
             }
         }
@@ -35,16 +38,20 @@ pub(crate) fn step(envelope: &Envelope) -> Subject {
 }
 
 /// Makes these checks; answers the identities that hold.
-pub(crate) fn check(chain: &Chain, trusted: &BTreeSet<Cid>, now_ms: u64, report: &mut Report) -> People {
-    let people = identities(chain, report);
+pub(crate) fn check(chain: &Chain, auditor: &Auditor<'_>, report: &mut Report) -> People {
+    let people = identities(chain, auditor.signatures, report);
     let signers: BTreeSet<Cid> = chain.steps.iter().filter_map(|step| step.statement().signer).collect();
     for cid in signers {
-        let judged = trusted.contains(&cid).then_some(());
+        let judged = auditor.trusted.contains(&cid).then_some(());
         let not = || Failure::new("signer-not-trusted", "is not among the identities given as trusted");
         report.add(Name::TrustedSigner, Subject::Identity(cid), Outcome::of(judged.ok_or_else(not)));
     }
     for envelope in &chain.steps {
-        report.add(Name::Signature, step(envelope), Outcome::of(signature(envelope, &people)));
+        report.add(
+            Name::Signature,
+            step(envelope),
+            Outcome::of(signature(envelope, &people, auditor.signatures)),
+        );
     }
     let before = |at: usize| at.checked_sub(1).and_then(|before| chain.steps.get(before));
     for (at, envelope) in chain.steps.iter().enumerate() {
@@ -62,15 +69,15 @@ pub(crate) fn check(chain: &Chain, trusted: &BTreeSet<Cid>, now_ms: u64, report:
         report.add(Name::OneSigner, step(envelope), Outcome::of(one_signer(envelope, &mut signers)));
     }
     for (at, envelope) in chain.steps.iter().enumerate() {
-        report.add(Name::Time, step(envelope), Outcome::of(time(envelope, before(at), now_ms)));
+        report.add(Name::Time, step(envelope), Outcome::of(time(envelope, before(at), auditor.now_ms)));
     }
     people
 }
 
-fn identities(chain: &Chain, report: &mut Report) -> People {
+fn identities(chain: &Chain, signatures: &Signatures, report: &mut Report) -> People {
     let mut people = BTreeMap::new();
     for (cid, block) in &chain.identities {
-        let outcome = match Identity::decode(block) {
+        let outcome = match document(cid, block, signatures) {
             Ok(identity) => {
                 people.insert(*cid, identity);
                 Outcome::Holds
@@ -82,10 +89,18 @@ fn identities(chain: &Chain, report: &mut Report) -> People {
     People(people)
 }
 
-fn signature(envelope: &Envelope, people: &People) -> Result<(), Failure> {
+/// The document of an identity, whose block this is by its name.
+fn document(cid: &Cid, block: &[u8], signatures: &Signatures) -> Result<Arc<Identity>, IdentityError> {
+    signatures.identity(cid).map_or_else(|| Identity::decode(block).map(Arc::new), Ok)
+}
+
+fn signature(envelope: &Envelope, people: &People, signatures: &Signatures) -> Result<(), Failure> {
     let signer = envelope.statement().signer.and_then(|signer| people.get(&signer));
     let signer =
         signer.ok_or_else(|| Failure::new("signature-invalid", "its signer's document does not hold"))?;
+    if signatures.has(envelope) {
+        return Ok(());
+    }
     match envelope.clone().verify(signer) {
         Ok(_) => Ok(()),
         Err(error) => Err(Failure::new(error.code(), error)),

@@ -50,6 +50,8 @@ pub struct Check {
 pub enum Subject {
     /// The whole file.
     File,
+    /// One of several files, by its number from 1.
+    Part(usize),
     /// An identity.
     Identity(Cid),
     /// A step, by its kind and envelope.
@@ -144,10 +146,12 @@ impl About {
 }
 
 impl Check {
-    fn json(&self) -> Value {
+    /// The check as a JSON object.
+    pub fn json(&self) -> Value {
         let mut value = json!({ "check": self.name.as_str(), "outcome": self.outcome.as_str() });
         match self.subject {
             Subject::File => {}
+            Subject::Part(number) => value["file"] = number.into(),
             Subject::Identity(cid) => value["identity"] = cid.to_string().into(),
             Subject::Step(kind, cid) => {
                 value["step"] = kind.as_str().into();
@@ -217,6 +221,7 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Subject::File => f.write_str("file"),
+            Subject::Part(number) => write!(f, "file {number}"),
             Subject::Identity(cid) => write!(f, "identity {cid}"),
             Subject::Step(kind, cid) => write!(f, "{kind} {cid}"),
             Subject::Checkpoint(cid) => write!(f, "checkpoint {cid}"),

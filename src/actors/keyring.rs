@@ -56,6 +56,11 @@ impl Keyring {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(cid).cloned()
     }
 
+    /// The identity: at hand, else as [`Keyring::load`].
+    pub(crate) fn get(&self, cid: &Cid) -> Result<Option<Arc<Known>>, Unavailable> {
+        self.cached(cid).map_or_else(|| self.load(cid), |known| Ok(Some(known)))
+    }
+
     /// Reads, verifies and derives: some milliseconds, so it belongs on the crypto pool.
     pub(crate) fn load(&self, cid: &Cid) -> Result<Option<Arc<Known>>, Unavailable> {
         let inconsistent = |what: String| Unavailable::Inconsistent(format!("identity {cid}: {what}"));

@@ -8,6 +8,7 @@ pub mod init;
 pub mod ipfs;
 pub mod log;
 pub mod order;
+mod parallel;
 pub mod peer;
 mod progress;
 pub mod projection;
@@ -105,18 +106,18 @@ impl Cli {
     /// For people to read.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         // An auditor has no home.
-        if let Command::Audit(audit::AuditCommand::Verify(command)) = &self.command {
-            return audit::verify(command);
+        let find = || find_home(self.home).map_err(anyhow::Error::msg);
+        if let Command::Audit(command) = &self.command {
+            return audit::run(command, find);
         }
-        let home = find_home(self.home).map_err(anyhow::Error::msg)?;
+        let home = find()?;
         let done: anyhow::Result<()> = match self.command {
             Command::Order(command) => return order::run(&home, &command),
             Command::Peer(command) => return peer::run(&home, &command),
             Command::Init(command) => init::run(&home, &command),
             Command::Daemon(command) => daemon::run(home, &command),
             Command::Identity(command) => identity::run(&home, command),
-            Command::Audit(audit::AuditCommand::Verify(command)) => return audit::verify(&command),
-            Command::Audit(audit::AuditCommand::Export(command)) => audit::export(&home, &command),
+            Command::Audit(command) => return audit::run(&command, || Ok(home)),
             Command::Ipfs(command) => ipfs::run(&home, &command),
             Command::Recover(command) => recover::run(&home, &command),
             Command::Log(command) => log::run(&home, command),

@@ -320,12 +320,15 @@ impl<'a> Walk<'a> {
     }
 
     fn follow(&mut self, checkpoint: Checkpoint) -> Result<(), ChainError> {
-        let elsewhere =
-            |(_, number, cid): &(usize, u64, Cid)| self.leads.get(number).is_some_and(|known| known != cid);
-        if let Some((k, number, _)) = checkpoint.links().find(elsewhere) {
-            return Err(ChainError { cid: checkpoint.cid(), fault: Fault::Skip { k, number } });
+        let mut leads = BTreeMap::new();
+        for (k, number, cid) in checkpoint.links() {
+            let known = self.leads.get(&number).or_else(|| leads.get(&number));
+            if known.is_some_and(|known| *known != cid) {
+                return Err(ChainError { cid: checkpoint.cid(), fault: Fault::Skip { k, number } });
+            }
+            leads.insert(number, cid);
         }
-        self.leads.extend(checkpoint.links().map(|(_, number, cid)| (number, cid)));
+        self.leads.extend(leads);
         self.found.insert(checkpoint.number, checkpoint);
         Ok(())
     }

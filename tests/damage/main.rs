@@ -2,6 +2,8 @@
 //! that was acknowledged; never shorter in silence, never with another commitment or secret.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod chains;
+mod exchange;
 mod harm;
 mod inside;
 mod judge;

@@ -6,7 +6,13 @@ pub mod leaks;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
 
+use dta_events::Rules;
+use dta_protocol::Cid;
+use milagro_dta::actors::checkpoints::found;
+use milagro_dta::actors::log::RocksLog;
+use milagro_dta::node::open::whose;
 use reqwest::blocking::{Client, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -90,6 +96,13 @@ impl Home {
         let output = self.run(arguments);
         assert!(!output.status.success(), "{arguments:?} succeeded: {}", text(&output.stdout));
         text(&output.stderr)
+    }
+
+    /// The newest checkpoint of its log and its number, also while a node runs; none before the first.
+    pub fn newest_checkpoint(&self) -> Option<(u64, Cid)> {
+        let log = RocksLog::open_read_only(&self.path().join("log"), Arc::new(Rules)).unwrap();
+        let last = found(&log, &whose(&log).unwrap()).unwrap().0.last?;
+        Some((last.checkpointed.number, last.checkpointed.cid))
     }
 
     pub fn settings(&self, text: &str) {

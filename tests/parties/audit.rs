@@ -169,6 +169,8 @@ fn a_whole_order_is_proved_by_what_each_party_hands_on() {
             assert!(!has(&raw) && !has(secret.as_bytes()));
         }
     }
+    of_all_parties(&world, &order);
+    of_all_orders(&world, &order);
     // To whom the secret is sealed, only she can show.
     let judged = Handed::by(&world.carol, &order, &["--disclose-secret"]).judged(&trusted);
     assert!(judged.holds(), "{judged:?}");
@@ -190,6 +192,117 @@ fn committed_to(party: &Party, order: &str) {
     let newest = crate::world::chain(party, order).last().unwrap().1;
     let proof = format!("/v1/log/proof/inclusion?envelope={newest}");
     party.until("a checkpoint about the whole order", |node| node.get(&proof).status == 200);
+}
+
+/// What the three export proves together that each step stands in its signer's log; so does one file made of theirs.
+fn of_all_parties(world: &World, order: &str) {
+    let trusted = trusted(world);
+    let all = [&world.carol, &world.alice, &world.bob].map(|party| Handed::by(party, order, &[""]));
+    let [first, others @ ..] = &all;
+    let mut more: Vec<String> = others.iter().map(|handed| text_of(&handed.chain())).collect();
+    more.extend(others.iter().flat_map(|handed| ["--keys".to_owned(), text_of(&handed.keys())]));
+    more.push("--json".into());
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
+    let judge = |chain: &Path, more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dta"));
+        command.env_clear().args(["audit", "verify"]).arg(chain).args(more).arg("--keys").arg(first.keys());
+        let output = command.arg("--trust").args(trusted).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        Judged(serde_json::from_slice(&output.stdout).unwrap())
+    };
+    let judged = judge(&first.chain(), &more);
+    assert_eq!(judged.outcome("logged"), ["holds"; 5], "{judged:?}");
+    assert_eq!((judged.outcome("file"), judged.outcome("same-order")), (vec!["holds"; 3], vec!["holds"; 2]));
+    assert_eq!(judged.outcome("checkpoint"), ["holds"; 3]);
+    assert_eq!(judged.open(), BTreeSet::from([("secret", ""), ("secret-recipients", "")]));
+
+    let joined = text_of(&first.chain().with_extension("all"));
+    let chains: Vec<String> = all.iter().map(|handed| text_of(&handed.chain())).collect();
+    let mut join = vec!["audit", "join", "-o", &joined];
+    join.extend(chains.iter().map(String::as_str));
+    let run = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_dta")).env_clear().args(arguments).output().unwrap()
+    };
+    let said = run(&join);
+    assert!(said.status.success(), "{}", text(&said.stderr));
+    assert_eq!(judge(Path::new(&joined), &["--json"]).outcome("logged"), ["holds"; 5]);
+    assert!(text(&run(&join).stderr).contains("is there already"), "and nothing is overwritten");
+
+    // Another order's file is named, and does not count.
+    let other = world.place(&world.carol.cid, &json!({})).order;
+    let strange = Handed::by(&world.alice, &other, &[]);
+    let more = [&text_of(&strange.chain()), "--json"];
+    let output = verify(&first.chain(), None, &trusted, &[]);
+    assert!(output.status.success());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dta"));
+    command.env_clear().args(["audit", "verify"]).arg(first.chain()).args(more).arg("--trust");
+    let output = command.args(trusted).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let judged = Judged(serde_json::from_slice(&output.stdout).unwrap());
+    assert_eq!(judged.fails(), [("same-order", "", "other-order")]);
+}
+
+fn text_of(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+/// Each node audits all its orders while it runs, as an auditor would who is handed what it exports.
+fn of_all_orders(world: &World, order: &str) {
+    for party in [&world.alice, &world.bob, &world.carol] {
+        let lines = |arguments: &[&str], status: i32| -> Vec<Value> {
+            let output = party.home.run(&[&["audit", "verify", "--all", "--json"], arguments].concat());
+            assert_eq!(
+                output.status.code(),
+                Some(status),
+                "{}: {}",
+                text(&output.stdout),
+                text(&output.stderr)
+            );
+            text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        let whole = lines(&[], 0);
+        let summary = &whole[0]["summary"];
+        assert_eq!((whole.len(), &summary["holds"], &summary["ordersFailing"]), (1, &json!(true), &json!(0)));
+        let count = |summary: &Value, key: &str| summary["checks"][key].as_u64().unwrap();
+        let orders = summary["orders"].as_u64().unwrap();
+        assert!(orders >= 1 && summary["envelopes"].as_u64().unwrap() >= 5, "{summary}");
+        assert!(count(summary, "hold") > 50 && count(summary, "fail") == 0, "{summary}");
+        // Without the seed only what everybody may see.
+        let public = lines(&["--public"], 0);
+        assert!(count(&public[0]["summary"], "notDisclosed") > count(summary, "notDisclosed"), "{public:?}");
+        assert!(count(&public[0]["summary"], "hold") < count(summary, "hold"));
+        // Whom to trust may be said; each order that fails has a line, and what fails in it has names.
+        let strangers = lines(&["--trust", &world.carol.cid], 1);
+        let (summary, failing) = strangers.split_last().unwrap();
+        assert_eq!((failing.len() as u64, &summary["summary"]["ordersFailing"]), (orders, &json!(orders)));
+        let fails = &failing.iter().find(|line| line["order"] == order).unwrap()["fails"];
+        assert_eq!(fails.as_array().unwrap().len(), 2, "{fails}");
+        assert_eq!(
+            (&fails[0]["check"], &fails[0]["reason"]),
+            (&json!("trusted-signer"), &json!("signer-not-trusted"))
+        );
+
+        let told = party.home.run(&["audit", "verify", "--all"]);
+        assert!(
+            told.status.success()
+                && text(&told.stderr).contains(&format!("audit: {orders} of {orders} orders"))
+        );
+        assert!(
+            text(&told.stdout).ends_with("every check that can be made holds\n"),
+            "{}",
+            text(&told.stdout)
+        );
+        let told = party.home.run(&["audit", "verify", "--all", "--trust", &world.carol.cid]);
+        let line = format!("order {order}: trusted-signer ");
+        assert!(
+            text(&told.stdout)
+                .lines()
+                .any(|told| told.starts_with(&line) && told.ends_with("(signer-not-trusted)"))
+        );
+        assert!(text(&told.stdout).ends_with("not every order holds\n"));
+    }
+    let refused = world.alice.home.must_fail(&["audit", "verify", "--all", "order.car"]);
+    assert!(refused.contains("--all"), "{refused}");
 }
 
 /// A file that was changed on the way does not hold, and what the command says goes with its exit status.

@@ -7,10 +7,10 @@ mod kit;
 use std::collections::BTreeMap;
 
 use dta_protocol::car::Block;
-use dta_protocol::{Cid, Codec, Envelope, Manifest, car};
+use dta_protocol::{Cid, Envelope};
 use dta_verify::{Name, Report, Subject};
 
-use kit::{Case, Vectors};
+use kit::{Vectors, pack, parts};
 
 const WHOLE: &str = "with the sealed secret too";
 
@@ -33,20 +33,6 @@ impl Chance {
 fn first(report: &Report) -> (Name, Subject, &'static str) {
     let (check, failure) = report.failures().next().unwrap_or_else(|| panic!("nothing fails"));
     (check.name, check.subject, failure.code)
-}
-
-fn pack(manifest: &Manifest, blocks: &[Block]) -> Option<Vec<u8>> {
-    let root = manifest.encode().ok()?;
-    let cid = Cid::of(Codec::DagCbor, &root);
-    let all = [(cid, root.as_slice())].into_iter();
-    car::encode(cid, all.chain(blocks.iter().map(|(cid, block)| (*cid, block.as_slice())))).ok()
-}
-
-/// The manifest and the other blocks.
-fn parts(case: &Case<'_>) -> (Manifest, Vec<Block>) {
-    let mut blocks = case.blocks();
-    let root = blocks.remove(0).1;
-    (Manifest::decode(&root).unwrap(), blocks)
 }
 
 #[test]

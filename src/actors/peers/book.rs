@@ -50,6 +50,11 @@ impl Book {
         self.pins().get(identity).cloned()
     }
 
+    /// Every pinned identity, in the order of their CIDs.
+    pub fn all(&self) -> Vec<Cid> {
+        self.pins().keys().copied().collect()
+    }
+
     /// Every pinned identity that serves somewhere, and where, in the order of their CIDs.
     pub fn with_url(&self) -> Vec<(Cid, String)> {
         self.pins().iter().filter_map(|(identity, pin)| Some((*identity, pin.url.clone()?))).collect()

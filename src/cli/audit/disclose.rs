@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::bail;
 use dta_crypto::{ContentKey, SecretBytes};
 use dta_events::order::{Order, Party, Stage};
 use dta_protocol::body::{self, Plaintext};
@@ -20,22 +19,33 @@ const PARTIES: [Party; 3] = [Party::Principal, Party::Fiduciary, Party::Benefici
 /// The parties of an order that are known here, and what they can open.
 struct Openers(Vec<Arc<Known>>);
 
+/// What of the released secret is disclosed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reveal {
+    /// Nothing.
+    NoSecret,
+    /// Its key; and the sealed secret itself if it is disputed.
+    SecretKey,
+    /// Its key and the sealed secret, as far as they are here.
+    Everything,
+}
+
 /// The keys of all bodies that the parties hosted here can open, and the documents of parties who have signed nothing. Never
-/// that of the secret, unless it is asked for.
+/// that of the secret, unless it is asked for. None if nobody is hosted here who can open anything.
 pub(super) fn disclose(
     log: &dyn LogReader,
     keyring: &Keyring,
     order: &Order,
     all: &OrderChain,
-    with_secret: bool,
-) -> anyhow::Result<Disclosure> {
-    let Some(first) = all.steps.first() else { bail!("the order has no steps") };
+    reveal: Reveal,
+) -> anyhow::Result<Option<Disclosure>> {
+    let Some(first) = all.steps.first() else { return Ok(None) };
     let mut disclosure = Disclosure::new(first.cid());
     // With whom a redemption names that the fiduciary has not answered.
     let order = order.seen_from(all.steps.last().map(Envelope::cid).as_ref());
     let mut openers = Openers(Vec::new());
     for cid in PARTIES.into_iter().filter_map(|party| order.party(party)) {
-        if let Some(known) = keyring.load(&cid)? {
+        if let Some(known) = keyring.get(&cid)? {
             if !all.identities.contains_key(&cid) {
                 disclosure.add_block(cid, known.document.envelope().block().to_vec());
             }
@@ -71,19 +81,19 @@ pub(super) fn disclose(
         }
     }
     if disclosure.bodies().next().is_none() {
-        bail!("no party of this order is hosted here that could open anything of it");
+        return Ok(None);
     }
-    if let Some((step, descriptor)) = released.filter(|_| with_secret)
+    if let Some((step, descriptor)) = released.filter(|_| reveal != Reveal::NoSecret)
         && let Some(StoredBlock::Held(block)) = log.block(&descriptor.cid.to_bytes())?
     {
         if let Some((key, _)) = openers.open(step, &descriptor, block.bytes()) {
             disclosure.add_key(descriptor.cid, key);
         }
-        if order.stage == Stage::Disputed {
+        if order.stage == Stage::Disputed || reveal == Reveal::Everything {
             disclosure.add_block(descriptor.cid, block.bytes().to_vec());
         }
     }
-    Ok(disclosure)
+    Ok(Some(disclosure))
 }
 
 impl Openers {

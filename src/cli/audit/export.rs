@@ -9,10 +9,10 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use dta_events::replay_order;
 use dta_protocol::manifest::Proof;
-use dta_protocol::{Cid, Codec, Manifest, car};
+use dta_protocol::{Cid, Codec, Envelope, Manifest, car};
 
 use super::Export;
-use super::disclose::disclose;
+use super::disclose::{Reveal, disclose};
 use crate::actors::checkpoints;
 use crate::actors::log::LogReader;
 use crate::actors::order_chain::{Named, OrderChain, order_chain};
@@ -32,14 +32,19 @@ pub(super) fn export(home: &Home, command: &Export) -> anyhow::Result<()> {
     let log = open(home)?;
     let order = replay_order(&log.load(&find_order(&*log, &command.order)?)?)?;
     let all = order_chain(&*log, &order)?;
-    let logged = logged(&*log, &all)?;
+    let logged = logged(&*log, &all, newest(&*log)?.as_ref())?;
     let chain = pack(&all, &logged)?;
     // What can be disclosed is known before anything is written.
     let disclosure = match &command.disclose {
         None => None,
         Some(path) => {
             let keyring = unlocked(home, command.passphrase_file.as_deref(), &log)?;
-            Some((path, disclose(&*log, &keyring, &order, &all, command.disclose_secret)?))
+            let reveal = if command.disclose_secret { Reveal::SecretKey } else { Reveal::NoSecret };
+            let disclosure = disclose(&*log, &keyring, &order, &all, reveal)?;
+            Some((
+                path,
+                disclosure.context("no party of this order is hosted here that could open anything of it")?,
+            ))
         }
     };
     write(&command.output, 0o644, &chain)?;
@@ -63,49 +68,73 @@ pub(super) fn export(home: &Home, command: &Export) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// That the steps stand in this node's log, as far as its newest checkpoint goes.
-struct Logged {
-    proofs: Vec<Proof>,
-    /// The checkpoint's envelope, and the document of the log's owner; none without a proof.
-    blocks: Vec<Named>,
+/// The newest checkpoint of this node's log, and the document of its owner.
+pub(super) struct Newest {
+    checkpoint: Envelope,
+    /// How many records it is about.
+    size: u64,
+    node: Named,
 }
 
-fn logged(log: &dyn LogReader, all: &OrderChain) -> anyhow::Result<Logged> {
-    let mut logged = Logged { proofs: Vec::new(), blocks: Vec::new() };
+/// That the steps stand in this node's log, as far as its newest checkpoint goes.
+pub(super) struct Logged {
+    proofs: Vec<Proof>,
+    /// The checkpoint; none without a proof.
+    pub(super) checkpoint: Option<Envelope>,
+    /// The document of the log's owner; none without a proof.
+    pub(super) node: Option<Named>,
+}
+
+/// Reads it; none before the first.
+pub(super) fn newest(log: &dyn LogReader) -> anyhow::Result<Option<Newest>> {
     let node = whose(log)?;
-    let Some(last) = checkpoints::found(log, &node)?.0.last else { return Ok(logged) };
-    let (checkpoint, size) = (last.checkpointed.cid, last.checkpointed.size);
+    let Some(last) = checkpoints::found(log, &node)?.0.last else { return Ok(None) };
+    let block = |cid: Cid| {
+        let block = log.published_block(&cid.to_bytes())?;
+        let block = block.with_context(|| format!("block {cid} is not published in the log"))?;
+        anyhow::Ok(block.bytes().to_vec())
+    };
+    let cid = last.checkpointed.cid;
+    let checkpoint = Envelope::decode(&block(cid)?).with_context(|| format!("checkpoint {cid}"))?;
+    Ok(Some(Newest { checkpoint, size: last.checkpointed.size, node: (node, block(node)?) }))
+}
+
+/// Proves what is under the newest checkpoint.
+pub(super) fn logged(
+    log: &dyn LogReader,
+    all: &OrderChain,
+    newest: Option<&Newest>,
+) -> anyhow::Result<Logged> {
+    let mut logged = Logged { proofs: Vec::new(), checkpoint: None, node: None };
+    let Some(Newest { checkpoint, size, node }) = newest else { return Ok(logged) };
     // A record that brought several steps is proved once.
     let mut by_record = BTreeMap::new();
     for step in &all.steps {
         if let Ok(Inclusion { leaf, brought: Some(brought), path, .. }) =
-            proofs::of_envelope(log, &step.cid(), size)?
+            proofs::of_envelope(log, &step.cid(), *size)?
         {
             let Brought { blind, envelopes } = brought;
             let (sequence, record) = (leaf.sequence, leaf.record);
-            let proof = Proof { log: node, checkpoint, sequence, record, blind, envelopes, path };
+            let checkpoint = checkpoint.cid();
+            let proof = Proof { log: node.0, checkpoint, sequence, record, blind, envelopes, path };
             by_record.insert(sequence, proof);
         }
     }
     logged.proofs = by_record.into_values().collect();
     if !logged.proofs.is_empty() {
-        for cid in [checkpoint, node] {
-            let block = log.published_block(&cid.to_bytes())?;
-            let block = block.with_context(|| format!("block {cid} is not published in the log"))?;
-            logged.blocks.push((cid, block.bytes().to_vec()));
-        }
+        (logged.checkpoint, logged.node) = (Some(checkpoint.clone()), Some(node.clone()));
     }
     Ok(logged)
 }
 
 fn steps_and_more(all: &OrderChain, logged: &Logged) -> usize {
-    let more = logged.blocks.iter().filter(|(cid, _)| !all.identities.contains_key(cid)).count();
+    let owner = logged.node.iter().filter(|(cid, _)| !all.identities.contains_key(cid)).count();
     // And the manifest.
-    1 + all.steps.len() + all.identities.len() + all.bodies.len() + more
+    1 + all.steps.len() + all.identities.len() + all.bodies.len() + logged.checkpoint.iter().count() + owner
 }
 
 /// The CAR: a manifest, then what it lists.
-fn pack(all: &OrderChain, logged: &Logged) -> anyhow::Result<Vec<u8>> {
+pub(super) fn pack(all: &OrderChain, logged: &Logged) -> anyhow::Result<Vec<u8>> {
     let logs = logged.proofs.iter().map(|proof| proof.log);
     let identities: BTreeSet<Cid> = all.identities.keys().copied().chain(logs).collect();
     let manifest = Manifest {
@@ -119,11 +148,13 @@ fn pack(all: &OrderChain, logged: &Logged) -> anyhow::Result<Vec<u8>> {
     blocks.extend(all.steps.iter().map(|step| (step.cid(), step.block())));
     blocks.extend(all.identities.iter().map(|(cid, block)| (*cid, block.as_slice())));
     blocks.extend(all.bodies.iter().map(|(cid, block)| (*cid, block.as_slice())));
-    blocks.extend(logged.blocks.iter().map(|(cid, block)| (*cid, block.as_slice())));
+    blocks.extend(logged.checkpoint.iter().map(|checkpoint| (checkpoint.cid(), checkpoint.block())));
+    blocks.extend(logged.node.iter().map(|(cid, block)| (*cid, block.as_slice())));
     Ok(car::encode(name, [(name, root.as_slice())].into_iter().chain(blocks))?)
 }
 
-fn write(path: &Path, mode: u32, bytes: &[u8]) -> anyhow::Result<()> {
+/// Writes a file that is not there yet.
+pub(super) fn write(path: &Path, mode: u32, bytes: &[u8]) -> anyhow::Result<()> {
     let named = || format!("{}", path.display());
     let mut file = File::options().write(true).create_new(true).mode(mode).open(path).with_context(named)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).with_context(named)

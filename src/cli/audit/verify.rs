@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use dta_protocol::car::MAX_CAR_BYTES;
-use dta_verify::{Disclosure, MAX_DISCLOSURE_BYTES, Outcome, Report, Subject, verify as check};
+use dta_verify::{Disclosure, MAX_DISCLOSURE_BYTES, Outcome, Report, Subject, verify as check, verify_all};
 use zeroize::Zeroizing;
 
 use super::Verify;
@@ -16,11 +16,18 @@ use crate::cli::plain;
 use crate::ports::{Clock as _, SystemClock};
 
 pub(super) fn verify(command: &Verify) -> anyhow::Result<ExitCode> {
-    let chain = read(&command.chain, MAX_CAR_BYTES)?;
-    let disclosure = command.keys.as_deref().map(disclosure).transpose()?;
+    let chains = chains(&command.chains)?;
+    let disclosures: Vec<_> =
+        command.keys.iter().map(|path| disclosure(path)).collect::<anyhow::Result<_>>()?;
     let trusted: BTreeSet<_> = command.trust.iter().copied().collect();
     let now_ms = command.at_ms.unwrap_or_else(|| SystemClock::default().wall_ms());
-    let report = check(&chain, disclosure.as_ref(), &trusted, now_ms);
+    let report = match (chains.as_slice(), disclosures.as_slice()) {
+        ([chain], disclosed @ ([] | [_])) => check(chain, disclosed.first(), &trusted, now_ms),
+        (chains, disclosures) => {
+            let chains: Vec<&[u8]> = chains.iter().map(Vec::as_slice).collect();
+            verify_all(&chains, disclosures, &trusted, now_ms)
+        }
+    };
     let mut out = io::stdout().lock();
     let printed = match command.json {
         true => writeln!(out, "{}", report.json()),
@@ -32,6 +39,11 @@ pub(super) fn verify(command: &Verify) -> anyhow::Result<ExitCode> {
         _ if report.holds() => Ok(ExitCode::SUCCESS),
         _ => Ok(ExitCode::FAILURE),
     }
+}
+
+/// Exported chains.
+pub(super) fn chains(paths: &[PathBuf]) -> anyhow::Result<Vec<Vec<u8>>> {
+    paths.iter().map(|path| read(path, MAX_CAR_BYTES)).collect()
 }
 
 fn disclosure(path: &Path) -> anyhow::Result<Disclosure> {
@@ -91,9 +103,10 @@ fn table(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Short: of most kinds an order has one step.
-fn what(subject: Subject) -> String {
+pub(super) fn what(subject: Subject) -> String {
     match subject {
         Subject::File => String::new(),
+        Subject::Part(number) => format!("file {number}"),
         Subject::Identity(cid) | Subject::Checkpoint(cid) => cid.to_string(),
         Subject::Step(kind, _) => kind.to_string(),
         Subject::Body(kind, role, _) => format!("{kind}, {role}"),

@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::panic::resume_unwind;
-use std::rc::Rc;
 
 use anyhow::{Context as _, bail, ensure};
 use dta_events::ids::peer_aggregate;
@@ -12,15 +10,15 @@ use dta_events::log::{self, Checkpointed};
 use dta_events::node;
 use dta_events::order::{self, Order, Party, Step, StepAppended};
 use dta_events::record::{Aggregate, AggregateKind, Record};
-use dta_protocol::{Cid, Envelope, EnvelopeError, Kind, Verified};
+use dta_protocol::{Cid, Envelope, Kind};
 
-use super::books::{Books, Party as Signer};
+use super::books::Books;
 use super::deep::Deep;
 use super::envelopes;
 use super::fold::{Happened, each_record};
 use crate::actors::keyring::Keyring;
 use crate::actors::log::{LogReader, StoredBlock};
-use crate::ports::OsEntropy;
+use crate::cli::parallel;
 
 /// Envelopes whose signatures are verified together.
 const WINDOW: usize = 1_024;
@@ -211,21 +209,22 @@ impl Audit<'_> {
 
     /// Verifies the signatures of the window, then opens what can be opened; the first failure by sequence is told.
     fn flush(&mut self) -> anyhow::Result<()> {
-        let mut by_signer: BTreeMap<Cid, (Vec<usize>, Vec<Envelope>)> = BTreeMap::new();
+        let mut by_signer: BTreeMap<Cid, Vec<(usize, Envelope)>> = BTreeMap::new();
         let mut steps = Vec::new();
         for (n, Signed { place, envelope, step }) in std::mem::take(&mut self.window).into_iter().enumerate()
         {
             let signer = envelope.statement().signer.with_context(|| format!("{place}: has no signer"))?;
-            let (places, envelopes) = by_signer.entry(signer).or_default();
-            places.push(n);
-            envelopes.push(envelope);
+            by_signer.entry(signer).or_default().push((n, envelope));
             steps.push((place, step));
         }
-        let mut batches = Vec::new();
-        for (signer, (places, envelopes)) in by_signer {
-            batches.push((self.books.party(&signer)?, places, envelopes));
+        let mut signers = BTreeMap::new();
+        for cid in by_signer.keys() {
+            signers.insert(*cid, self.books.party(cid)?);
         }
-        let verified = verify_all(&batches);
+        let batches = by_signer
+            .into_iter()
+            .filter_map(|(signer, envelopes)| Some((&signers.get(&signer)?.document, envelopes)));
+        let verified = parallel::verify(batches.collect());
         for ((place, step), answer) in steps.into_iter().zip(verified.into_values()) {
             match (answer, &mut self.deep, step) {
                 (Err(error), _, _) => return Err(anyhow::Error::new(error).context(place)),
@@ -273,29 +272,6 @@ impl Audit<'_> {
         }
         Ok(Place { sequence, reference: order.reference.clone(), what: Kind::Released.as_str(), cid })
     }
-}
-
-/// Verifies each signer's envelopes together, on all cores; the answers by place.
-fn verify_all(
-    batches: &[(Rc<Signer>, Vec<usize>, Vec<Envelope>)],
-) -> BTreeMap<usize, Result<Verified<Envelope>, EnvelopeError>> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        let mut parts = Vec::new();
-        for (signer, places, envelopes) in batches {
-            let signer = &signer.document;
-            let each = places.len().div_ceil(cores).max(1);
-            for (places, envelopes) in places.chunks(each).zip(envelopes.chunks(each)) {
-                parts.push(scope.spawn(move || {
-                    let answers = Envelope::verify_batch(envelopes.to_vec(), signer, &mut OsEntropy);
-                    places.iter().copied().zip(answers).collect::<Vec<_>>()
-                }));
-            }
-        }
-        // A panic there is one here.
-        let done = parts.into_iter().map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        done.flatten().collect()
-    })
 }
 
 impl fmt::Display for Place {

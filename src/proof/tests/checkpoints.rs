@@ -224,6 +224,18 @@ fn a_link_that_leads_elsewhere_is_named() {
 }
 
 #[test]
+fn two_links_of_one_checkpoint_to_one_number_are_one() {
+    // Of checkpoint 33 both lead to 32.
+    let all = chain(34, &|said, before| {
+        if said.number == 33 {
+            said.skip[1] = before[16].cid();
+        }
+    });
+    let error = walk(&stored(&all), &all[33].cid()).unwrap_err();
+    assert_eq!(error, ChainError { cid: all[33].cid(), fault: Fault::Skip { k: 1, number: 32 } });
+}
+
+#[test]
 fn a_checkpoint_of_another_number_log_or_kind_is_named() {
     let (owner, all) = (party(1).1, honest(40));
     let mut walk = Walk::new(&owner, all[39].clone()).unwrap();

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dta_protocol::car::Block;
-use dta_protocol::{Cid, Codec, car};
+use dta_protocol::{Cid, Codec, Manifest, car};
 use dta_verify::{Disclosure, Report, verify};
 use serde_json::Value;
 
@@ -95,4 +95,19 @@ impl Case<'_> {
     pub fn verify_car(&self, car: &[u8]) -> Report {
         verify(car, self.disclosure().as_ref(), &self.trusted(), self.at_ms())
     }
+}
+
+/// The file of this manifest and these other blocks; none if it is too large.
+pub fn pack(manifest: &Manifest, blocks: &[Block]) -> Option<Vec<u8>> {
+    let root = manifest.encode().ok()?;
+    let cid = Cid::of(Codec::DagCbor, &root);
+    let all = [(cid, root.as_slice())].into_iter();
+    car::encode(cid, all.chain(blocks.iter().map(|(cid, block)| (*cid, block.as_slice())))).ok()
+}
+
+/// The manifest and the other blocks.
+pub fn parts(case: &Case<'_>) -> (Manifest, Vec<Block>) {
+    let mut blocks = case.blocks();
+    let root = blocks.remove(0).1;
+    (Manifest::decode(&root).unwrap(), blocks)
 }
