@@ -56,9 +56,9 @@ pub enum ConfigError {
         /// Which key, and why.
         what: String,
     },
-    /// A pace of checkpoints that is none.
+    /// A pace of checkpoints that is none, or too little time for others'.
     #[error("{}: {what}", .path.display())]
-    Checkpoints {
+    Pace {
         /// The file.
         path: PathBuf,
         /// Which key, and why.
@@ -94,8 +94,8 @@ impl Config {
         if let Some(what) = settings.ipfs.trouble() {
             return Err(ConfigError::Ipfs { path, what });
         }
-        if let Some(what) = settings.checkpoints.trouble() {
-            return Err(ConfigError::Checkpoints { path, what });
+        if let Some(what) = settings.checkpoints.trouble().or_else(|| settings.peers.trouble()) {
+            return Err(ConfigError::Pace { path, what });
         }
         if settings.seeds.len() > 1 {
             return Err(ConfigError::ManySeeds(path));

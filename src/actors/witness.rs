@@ -1,13 +1,16 @@
 //! The witness: keeps every note of others' logs that this node sees, has their owners prove that each tree goes with those
-//! before it, and raises an alarm where one does not.
+//! before it and that what they signed stands there, and raises an alarm where it does not.
 
+mod inclusion;
+mod owner;
 mod prove;
+mod statements;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use dta_events::ids::log_aggregate;
-use dta_events::log::{Change, Event, Tip, WATCH, Watched};
+use dta_events::log::{Change, Event, MISSING_STATEMENT, Tip, WATCH, Watched};
 use dta_events::record::{Aggregate, AggregateKind, Effect, Record, Stored};
 use dta_proof::{Note, NoteError, Origin};
 use dta_protocol::Cid;
@@ -18,6 +21,7 @@ use super::timers;
 use super::unavailable::Unavailable;
 
 pub use prove::run;
+pub use statements::Seeker;
 
 /// What is known of others' logs, by owner. It follows from the log, and is read from it at start.
 pub struct Witness {
@@ -76,8 +80,8 @@ impl Witness {
     }
 
     /// How many alarms there are.
-    pub fn alarms(&self) -> usize {
-        self.kept().values().map(|kept| kept.watched.alarms.len()).sum()
+    pub fn alarms(&self) -> u64 {
+        self.kept().values().map(|kept| kept.watched.alarms()).fold(0, u64::saturating_add)
     }
 
     /// The newest note of a log.
@@ -97,7 +101,8 @@ impl Witness {
 /// What a note says, seen now.
 fn tip_of(note: &Note, seen_ms: u64) -> Tip {
     let (epoch, size, root) = (note.origin().epoch, note.size(), note.root());
-    Tip { epoch, size, root, note: note.text().to_owned(), seen_ms }
+    // Without what others may have signed, so that what is known of a log is small.
+    Tip { epoch, size, root, note: note.own_text().to_owned(), seen_ms }
 }
 
 impl Services {
@@ -153,8 +158,16 @@ impl Services {
         let Kept { watched, version } = self.witness.of(&owner);
         let Some(change) = look(&watched) else { return Ok(()) };
         let event = Event::of(owner, change);
-        if let Event::AlarmRaised { code, .. } = &event {
-            tracing::error!(%owner, code = code.as_str(), "ALARM: the log of another node is not what it was");
+        match &event {
+            Event::AlarmRaised { code, .. } => {
+                tracing::error!(%owner, code = code.as_str(), "ALARM: the log of another node is not what it was");
+            }
+            Event::StatementsMissing { statements, .. } => {
+                for statement in statements {
+                    tracing::error!(%owner, code = MISSING_STATEMENT, %statement, "ALARM: the log of another node does not hold what was signed");
+                }
+            }
+            _ => {}
         }
         let stored = event.to_stored().map_err(|error| Unavailable::Inconsistent(error.to_string()))?;
         let caller = Caller { by: timers::BY.to_owned(), trace_id: self.random(), request: None };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, web};
-use dta_events::log::{Alarm, Tip};
+use dta_events::log::{Alarm, MISSING_STATEMENT, Missing, Tip};
 use dta_proof::tile::Tile;
 use dta_proof::{Hash, verifier_key};
 use dta_protocol::Cid;
@@ -152,7 +152,18 @@ struct WatchedOf {
     proved: Option<TipOf>,
     /// Seen, and not proved yet.
     pending: Vec<TipOf>,
+    /// What its notes show, then statements that it does not hold: of each the first ones, oldest first.
     alarms: Vec<AlarmOf>,
+    statements: StatementsOf,
+}
+
+/// Of what those who live with its owner signed.
+#[derive(Serialize)]
+struct StatementsOf {
+    /// What records of this node's log before this one brought is proved to stand there, or missing.
+    settled: u64,
+    /// How many are missing.
+    missing: u64,
 }
 
 #[derive(Serialize)]
@@ -169,8 +180,22 @@ struct TipOf {
 struct AlarmOf {
     code: &'static str,
     at: String,
-    known: TipOf,
-    other: TipOf,
+    #[serde(flatten)]
+    evidence: Evidence,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Evidence {
+    /// Two notes that do not go together.
+    Notes { known: TipOf, other: TipOf },
+    /// A statement, and the note under which it is missing.
+    Statement {
+        #[serde(rename = "statementCID")]
+        statement: String,
+        accepted: String,
+        under: TipOf,
+    },
 }
 
 /// `GET /v1/log/watched`: what is known of the logs of others, and what is wrong with them.
@@ -179,7 +204,11 @@ pub(super) async fn watched(app: web::Data<App>) -> HttpResponse {
         owner: owner.to_string(),
         proved: watched.proved.map(tip),
         pending: watched.pending.into_iter().map(tip).collect(),
-        alarms: watched.alarms.into_iter().map(alarm).collect(),
+        statements: StatementsOf { settled: watched.statements.settled, missing: watched.statements.missed },
+        alarms: {
+            let missing = watched.statements.missing.into_iter().map(missing);
+            watched.alarms.into_iter().map(alarm).chain(missing).collect()
+        },
     });
     HttpResponse::Ok().json(all.collect::<Vec<_>>())
 }
@@ -191,7 +220,15 @@ fn tip(tip: Tip) -> TipOf {
 
 fn alarm(alarm: Alarm) -> AlarmOf {
     let Alarm { code, at_ms, known, other } = alarm;
-    AlarmOf { code: code.as_str(), at: rfc3339(at_ms), known: tip(known), other: tip(other) }
+    let evidence = Evidence::Notes { known: tip(known), other: tip(other) };
+    AlarmOf { code: code.as_str(), at: rfc3339(at_ms), evidence }
+}
+
+fn missing(missing: Missing) -> AlarmOf {
+    let Missing { statement, accepted_ms, at_ms, under, .. } = missing;
+    let (statement, accepted) = (statement.to_string(), rfc3339(accepted_ms));
+    let evidence = Evidence::Statement { statement, accepted, under: tip(under) };
+    AlarmOf { code: MISSING_STATEMENT, at: rfc3339(at_ms), evidence }
 }
 
 fn newest(app: &App) -> Result<Arc<Published>, ApiError> {

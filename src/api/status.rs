@@ -41,7 +41,7 @@ struct Checkpoint {
 #[derive(Serialize)]
 struct Watched {
     logs: usize,
-    alarms: usize,
+    alarms: u64,
 }
 
 #[derive(Serialize)]

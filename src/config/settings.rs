@@ -121,6 +121,9 @@ pub struct Peers {
     pub trust: Trust,
     /// How long a delivery to another node is tried before it is given up until told otherwise, in milliseconds.
     pub give_up_after_ms: u64,
+    /// How long after it was accepted a statement may be missing from its signer's log before that is an alarm, in milliseconds;
+    /// at least a second.
+    pub missing_after_ms: u64,
 }
 
 /// Whom a node serves, besides the identities it hosts.
@@ -239,7 +242,15 @@ impl Default for Http {
 
 impl Default for Peers {
     fn default() -> Self {
-        Self { trust: Trust::Pinned, give_up_after_ms: 259_200_000 }
+        Self { trust: Trust::Pinned, give_up_after_ms: 259_200_000, missing_after_ms: 600_000 }
+    }
+}
+
+impl Peers {
+    /// What is wrong with it, and with which key.
+    pub(super) fn trouble(&self) -> Option<String> {
+        (self.missing_after_ms < 1_000)
+            .then(|| format!("peers.missing_after_ms: must be at least 1000, not {}", self.missing_after_ms))
     }
 }
 

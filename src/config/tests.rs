@@ -39,6 +39,7 @@ fn what_is_not_a_setting_is_refused_by_name() {
         ("[http]\norder_wait_ms = 60001", "60000"),
         ("[peers]\ntrust = \"all\"", "all"),
         ("[peers]\npins = []", "pins"),
+        ("[peers]\nmissing_after_ms = 999", "peers.missing_after_ms: must be at least 1000"),
         ("[[seeds]]\ntype = \"hard\"", "hard"),
         ("[[seeds]]\n[[seeds]]\n", "[[seeds]]"),
         ("[clock]\ntrusted_after_ms = -1", "trusted_after_ms"),

@@ -32,7 +32,7 @@ use crate::actors::services::{IN_FLIGHT, Services};
 use crate::actors::timers;
 use crate::actors::unavailable::Unavailable;
 use crate::actors::verifier::Verifier;
-use crate::actors::witness::{self, Witness};
+use crate::actors::witness::{self, Seeker, Witness};
 use crate::api::{self, App, HttpSettings, Surface};
 use crate::config::Trust;
 use crate::crash_points::{CrashPoint, reached};
@@ -147,6 +147,7 @@ impl Running {
         let writer = LogWriter::start(log.clone(), QUEUE, BATCH_MAX, committed, stop_at_once)?;
 
         let prover = PeerClient::new(clock.clone(), Box::new(OsEntropy)).map_err(StartError::Client)?;
+        let seeker = PeerClient::new(clock.clone(), Box::new(OsEntropy)).map_err(StartError::Client)?;
         let client = PeerClient::new(clock.clone(), Box::new(OsEntropy)).map_err(StartError::Client)?;
         let (nudge, nudges) = mpsc::channel(NUDGES);
         let watched = Witness::read(&*log, &identity).map_err(StartError::Checkpoints)?;
@@ -188,6 +189,8 @@ impl Running {
         actix::spawn(outbox.clone().run(nudges, stop.clone()));
         actix::spawn(timers::run(services.clone(), desk.clone(), outbox.clone(), stop.clone()));
         actix::spawn(witness::run(services.clone(), prover, stop.clone()));
+        let seeker = Seeker::new(services.clone(), seeker, config.peers.missing_after_ms);
+        actix::spawn(seeker.run(stop.clone()));
         let checkpointer = Checkpointer::new(checkpoints::Parts {
             services: services.clone(),
             projector: projector.handle(),

@@ -37,6 +37,7 @@ pub struct Note {
     size: u64,
     root: Hash,
     text: String,
+    own: String,
 }
 
 /// Why a text is not a note of a log's owner.
@@ -123,7 +124,7 @@ impl Note {
         let note = signature.and_then(|signature| signed_note::Note::new(&body, &[signature]));
         let text = note.map_err(|_| NoteError::Malformed)?.to_bytes();
         let text = String::from_utf8(text).map_err(|_| NoteError::Malformed)?;
-        Ok(Self { origin, size, root, text })
+        Ok(Self { origin, size, root, own: text.clone(), text })
     }
 
     /// Reads a note of the log that `owner` has.
@@ -144,8 +145,10 @@ impl Note {
             return Err(NoteError::OtherIdentity);
         }
         let known = Owner { name: origin.to_string(), keys: owner.verifying() };
-        note.verify(&known).map_err(|_| NoteError::Signature)?;
-        Ok(Self { origin, size: body.size(), root: body.hash().0, text: text.to_owned() })
+        let (by_owner, _) = note.verify(&known).map_err(|_| NoteError::Signature)?;
+        let own = signed_note::Note::new(note.text(), &by_owner).map_err(|_| NoteError::Malformed)?;
+        let own = String::from_utf8(own.to_bytes()).map_err(|_| NoteError::Malformed)?;
+        Ok(Self { origin, size: body.size(), root: body.hash().0, text: text.to_owned(), own })
     }
 
     /// Which log it is of.
@@ -166,6 +169,11 @@ impl Note {
     /// The note as it is handed on.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The note with its owner's signature alone: at most 400 bytes, however many others have signed it.
+    pub fn own_text(&self) -> &str {
+        &self.own
     }
 }
 

@@ -1,30 +1,24 @@
 //! Asks the owners of logs to prove that their trees go together: `GET /v1/log/proof/consistency` where they serve.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dta_events::log::{Answer, Question};
-use dta_proof::{Hash, Note, tree};
+use dta_proof::{Hash, tree};
 use dta_protocol::Cid;
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::actors::keyring::Known;
+use super::owner::{ANSWER_BYTES_MAX, Pauses, hash_of, newest_note, url_of};
+use super::tip_of;
 use crate::actors::peers::{PeerClient, PeerUrl};
 use crate::actors::services::Services;
-use crate::actors::witness::tip_of;
 
-/// The first pause after an owner did not answer; it doubles up to the last.
-const PAUSE_MS: u64 = 1_000;
-const LONGEST_PAUSE_MS: u64 = 300_000;
 /// How often it is looked whether a pause is over.
 const TICK: Duration = Duration::from_millis(500);
 /// How often it is looked when nothing is to be proved: a new pin may tell where an owner serves.
 const IDLE: Duration = Duration::from_secs(60);
-/// Bytes of an answer: a proof has at most some hundred hashes.
-const ANSWER_BYTES_MAX: usize = 64 << 10;
 
 #[derive(Deserialize)]
 struct Proof {
@@ -33,7 +27,7 @@ struct Proof {
 
 /// Runs until `stopping` says so. Pauses are kept on the monotonic clock.
 pub async fn run(services: Arc<Services>, client: PeerClient, mut stopping: watch::Receiver<bool>) {
-    let mut pauses = Pauses::new();
+    let mut pauses = Pauses::default();
     loop {
         let pass = async {
             let left = ask_all(&services, &client, &mut pauses).await;
@@ -50,9 +44,6 @@ pub async fn run(services: Arc<Services>, client: PeerClient, mut stopping: watc
     }
 }
 
-/// Until when an owner is not asked, and how long that pause is, in milliseconds.
-type Pauses = HashMap<Cid, (u64, u64)>;
-
 /// Asks every owner that has something to prove and is not paused; whether there is any that has, and can be asked.
 async fn ask_all(services: &Services, client: &PeerClient, pauses: &mut Pauses) -> bool {
     let mut left = false;
@@ -61,40 +52,22 @@ async fn ask_all(services: &Services, client: &PeerClient, pauses: &mut Pauses) 
         let Some(url) = url_of(services, &owner).await else { continue };
         left = true;
         let now_ms = services.clock.monotonic_ms();
-        let (until_ms, length_ms) = pauses.get(&owner).copied().unwrap_or((0, PAUSE_MS));
-        if until_ms > now_ms {
+        if !pauses.is_over(&owner, now_ms) {
             continue;
         }
         match ask(services, client, &owner, &url, &question).await {
             Some(answer) => {
-                pauses.remove(&owner);
+                pauses.end(&owner);
                 let now_ms = services.clock.wall_ms();
                 let look = services.watch(owner, |watched| watched.answer(&question, answer, now_ms));
                 if let Err(error) = look.await {
                     tracing::warn!(%error, %owner, "what a log proved is not recorded; it is asked again");
                 }
             }
-            None => {
-                let longer = length_ms.saturating_mul(2).min(LONGEST_PAUSE_MS);
-                pauses.insert(owner, (now_ms.saturating_add(length_ms), longer));
-            }
+            None => pauses.begin(owner, now_ms),
         }
     }
     left
-}
-
-/// Where the operator says that an owner serves, or an identity that lives with it.
-async fn url_of(services: &Services, owner: &Cid) -> Option<PeerUrl> {
-    if let Some(url) = services.peers.pinned(owner).and_then(|pin| pin.url) {
-        return url.parse().ok();
-    }
-    for (identity, url) in services.peers.with_url() {
-        let known = services.known(&identity).await.ok().flatten();
-        if known.is_some_and(|known| known.document.node() == *owner) {
-            return url.parse().ok();
-        }
-    }
-    None
 }
 
 /// None if the owner did not answer.
@@ -118,12 +91,7 @@ async fn ask(
     }
     // An answer that is not a proof counts only with a note of the owner's that says how long its log is: anybody on the way
     // can say no.
-    let (status, body) = client.fetch(url, "/v1/log/checkpoint", ANSWER_BYTES_MAX).await.ok()?;
-    if status != 200 {
-        return None;
-    }
-    let known: Arc<Known> = services.known(owner).await.ok()??;
-    let note = Note::verify(std::str::from_utf8(&body).ok()?, &known.document).ok()?;
+    let note = newest_note(services, client, owner, url).await?;
     match note.origin().epoch == newer.epoch {
         true if note.size() < newer.size => Some(Answer::Shorter(tip_of(&note, services.clock.wall_ms()))),
         // It is long enough, and there is no proof yet: asked again.
@@ -134,8 +102,4 @@ async fn ask(
             None
         }
     }
-}
-
-fn hash_of(text: &str) -> Option<Hash> {
-    hex::decode(text).ok()?.try_into().ok()
 }

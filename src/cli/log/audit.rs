@@ -130,7 +130,9 @@ impl Audit<'_> {
                 Happened::Log(
                     log::Event::NoteSeen { owner, after }
                     | log::Event::NoteProved { owner, after }
-                    | log::Event::AlarmRaised { owner, after, .. },
+                    | log::Event::AlarmRaised { owner, after, .. }
+                    | log::Event::StatementsProved { owner, after }
+                    | log::Event::StatementsMissing { owner, after, .. },
                 ) => {
                     let (sequence, cid) = (record.sequence, *owner);
                     let place =

@@ -154,7 +154,8 @@ pub(super) fn checkpoint(
     Ok(envelope)
 }
 
-/// What is known of another's log: every note must be its owner's, and say what the record says that it does.
+/// What is known of another's log: every note must be its owner's, and say what the record says that it does; every statement that
+/// is missing there must have been brought by the record that is named.
 pub(super) fn watched(
     books: &mut Books,
     record: &Record,
@@ -164,10 +165,25 @@ pub(super) fn watched(
     ensure!(record.aggregate == log_aggregate(owner), "it stands in another's history");
     let party = books.party(owner)?;
     let alarms = after.alarms.iter().flat_map(|alarm| [&alarm.known, &alarm.other]);
-    for tip in after.proved.iter().chain(&after.before).chain(&after.pending).chain(alarms) {
+    let missing = after.statements.missing.iter().map(|missing| &missing.under);
+    let tips = after.proved.iter().chain(&after.before).chain(&after.pending);
+    for tip in tips.chain(alarms).chain(missing) {
         let note = Note::verify(&tip.note, &party.document)?;
         let said = (note.origin().epoch, note.size(), note.root());
         ensure!(said == (tip.epoch, tip.size, tip.root), "the record says something else than its note");
+    }
+    let statements = &after.statements;
+    ensure!(
+        statements.settled <= record.sequence && statements.all_settled <= record.sequence,
+        "it settles statements that came after it"
+    );
+    for missing in &statements.missing {
+        let brought = books.log.brought_by(&missing.statement.to_bytes())?;
+        ensure!(
+            missing.sequence < statements.settled && brought.is_some_and(|by| by >= missing.sequence),
+            "no record brought the statement {} that it says is missing",
+            missing.statement
+        );
     }
     Ok(())
 }

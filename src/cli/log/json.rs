@@ -133,11 +133,22 @@ fn decoded(happened: &Happened) -> Value {
         Happened::Log(
             event @ (log::Event::NoteSeen { owner, after }
             | log::Event::NoteProved { owner, after }
-            | log::Event::AlarmRaised { owner, after, .. }),
+            | log::Event::AlarmRaised { owner, after, .. }
+            | log::Event::StatementsProved { owner, after }
+            | log::Event::StatementsMissing { owner, after, .. }),
         ) => {
             let mut value = json!({ "owner": owner.to_string(), "after": after });
-            if let log::Event::AlarmRaised { code, .. } = event {
-                value["code"] = code.as_str().into();
+            for (place, missing) in after.statements.missing.iter().enumerate() {
+                value["after"]["statements"]["missing"][place]["statement"] =
+                    missing.statement.to_string().into();
+            }
+            match event {
+                log::Event::AlarmRaised { code, .. } => value["code"] = code.as_str().into(),
+                log::Event::StatementsMissing { statements, .. } => {
+                    value["code"] = log::MISSING_STATEMENT.into();
+                    value["statements"] = json!(statements.iter().map(Cid::to_string).collect::<Vec<_>>());
+                }
+                _ => {}
             }
             value
         }

@@ -6,6 +6,7 @@ use dta_events::node;
 use dta_events::order::{Event, Order, Origin, Party};
 use dta_events::peer;
 use dta_events::record::{AggregateKind, Effect, Record};
+use dta_protocol::Cid;
 
 use super::fold::Happened;
 use super::replay::Told;
@@ -66,6 +67,14 @@ fn event((happened, stage): &Told) -> String {
         Happened::Log(log::Event::AlarmRaised { owner, code, after }) => {
             watched(&format!("log/alarm-raised {}", code.as_str()), owner, after)
         }
+        Happened::Log(log::Event::StatementsProved { owner, after }) => {
+            let settled = after.statements.settled;
+            format!("log/statements-proved {owner}, those accepted before record {settled} are settled")
+        }
+        Happened::Log(log::Event::StatementsMissing { owner, statements, .. }) => {
+            let statements: Vec<_> = statements.iter().map(Cid::to_string).collect();
+            format!("log/statements-missing {owner}, its log does not hold {}", statements.join(" and "))
+        }
         Happened::Peer(peer::Event::Unpinned { identity }) => format!("peer/unpinned {identity}"),
     };
     match stage {
@@ -74,7 +83,7 @@ fn event((happened, stage): &Told) -> String {
     }
 }
 
-fn watched(what: &str, owner: &dta_protocol::Cid, after: &Watched) -> String {
+fn watched(what: &str, owner: &Cid, after: &Watched) -> String {
     let size = after.newest().map_or(0, |tip| tip.size);
     format!("{what} {owner}, its log has {size} records")
 }
@@ -103,7 +112,7 @@ fn order_event(event: &Event) -> String {
 pub(super) fn order(order: &Order) -> String {
     let mut lines = vec![format!("order {}: {}", plain(&order.reference), order.stage.as_str())];
     let mut line = |name: &str, value: String| lines.push(format!("  {name:<14}{value}"));
-    let text = |cid: Option<dta_protocol::Cid>| cid.map_or("not named".into(), |cid| cid.to_string());
+    let text = |cid: Option<Cid>| cid.map_or("not named".into(), |cid| cid.to_string());
     line("placed", text(order.placed()));
     for party in [Party::Principal, Party::Fiduciary, Party::Beneficiary] {
         let here = if order.hosts(party) { " (hosted here)" } else { "" };

@@ -3,6 +3,7 @@
 use dta_protocol::Cid;
 use serde::{Deserialize, Serialize};
 
+use super::schema1::Watched1;
 use super::watch::{AlarmCode, Change, Watched};
 use crate::codec;
 use crate::record::Stored;
@@ -10,12 +11,14 @@ use crate::stored::StoredError;
 
 /// The name of the command that leads to a checkpoint.
 pub const CHECKPOINT: &str = "log/checkpoint";
-/// The name of the command that takes a note of another's log.
+/// The name of the command that takes a note or a proof of another's log.
 pub const WATCH: &str = "log/watch";
 const CHECKPOINTED: &str = "log/checkpointed";
 const NOTE_SEEN: &str = "log/note-seen";
 const NOTE_PROVED: &str = "log/note-proved";
 const ALARM_RAISED: &str = "log/alarm-raised";
+const STATEMENTS_PROVED: &str = "log/statements-proved";
+const STATEMENTS_MISSING: &str = "log/statements-missing";
 
 /// The events of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +45,22 @@ pub enum Event {
         owner: Cid,
         /// What is wrong.
         code: AlarmCode,
+        /// What is known of the log now.
+        after: Watched,
+    },
+    /// Statements of others that were accepted here stand in the log of their signers' node.
+    StatementsProved {
+        /// Whose log.
+        owner: Cid,
+        /// What is known of the log now.
+        after: Watched,
+    },
+    /// Some do not.
+    StatementsMissing {
+        /// Whose log.
+        owner: Cid,
+        /// Their envelopes. Each is told of once.
+        statements: Vec<Cid>,
         /// What is known of the log now.
         after: Watched,
     },
@@ -73,17 +92,23 @@ pub struct Checkpointed {
 }
 
 impl Event {
-    /// The stored form, schema 1.
+    /// The stored form, each in its newest schema.
     pub fn to_stored(&self) -> Result<Stored, StoredError> {
-        let (name, bytes) = match self {
-            Event::Checkpointed(checkpointed) => (CHECKPOINTED, codec::encode(checkpointed)?),
-            Event::NoteSeen { owner, after } => (NOTE_SEEN, codec::encode(&(owner, after))?),
-            Event::NoteProved { owner, after } => (NOTE_PROVED, codec::encode(&(owner, after))?),
+        let (name, schema, bytes) = match self {
+            Event::Checkpointed(checkpointed) => (CHECKPOINTED, 1, codec::encode(checkpointed)?),
+            Event::NoteSeen { owner, after } => (NOTE_SEEN, 2, codec::encode(&(owner, after))?),
+            Event::NoteProved { owner, after } => (NOTE_PROVED, 2, codec::encode(&(owner, after))?),
             Event::AlarmRaised { owner, code, after } => {
-                (ALARM_RAISED, codec::encode(&(owner, code, after))?)
+                (ALARM_RAISED, 2, codec::encode(&(owner, code, after))?)
+            }
+            Event::StatementsProved { owner, after } => {
+                (STATEMENTS_PROVED, 1, codec::encode(&(owner, after))?)
+            }
+            Event::StatementsMissing { owner, statements, after } => {
+                (STATEMENTS_MISSING, 1, codec::encode(&(owner, statements, after))?)
             }
         };
-        Ok(Stored { name: name.into(), schema: 1, bytes })
+        Ok(Stored { name: name.into(), schema, bytes })
     }
 
     /// Reads a stored event; a name or schema newer than this code is refused.
@@ -91,16 +116,36 @@ impl Event {
         match (stored.name.as_str(), stored.schema) {
             (CHECKPOINTED, 1) => Ok(Event::Checkpointed(codec::decode(&stored.bytes)?)),
             (NOTE_SEEN, 1) => {
+                let (owner, after) = codec::decode::<(_, Watched1)>(&stored.bytes)?;
+                Ok(Event::NoteSeen { owner, after: after.into() })
+            }
+            (NOTE_PROVED, 1) => {
+                let (owner, after) = codec::decode::<(_, Watched1)>(&stored.bytes)?;
+                Ok(Event::NoteProved { owner, after: after.into() })
+            }
+            (ALARM_RAISED, 1) => {
+                let (owner, code, after) = codec::decode::<(_, _, Watched1)>(&stored.bytes)?;
+                Ok(Event::AlarmRaised { owner, code, after: after.into() })
+            }
+            (NOTE_SEEN, 2) => {
                 let (owner, after) = codec::decode(&stored.bytes)?;
                 Ok(Event::NoteSeen { owner, after })
             }
-            (NOTE_PROVED, 1) => {
+            (NOTE_PROVED, 2) => {
                 let (owner, after) = codec::decode(&stored.bytes)?;
                 Ok(Event::NoteProved { owner, after })
             }
-            (ALARM_RAISED, 1) => {
+            (ALARM_RAISED, 2) => {
                 let (owner, code, after) = codec::decode(&stored.bytes)?;
                 Ok(Event::AlarmRaised { owner, code, after })
+            }
+            (STATEMENTS_PROVED, 1) => {
+                let (owner, after) = codec::decode(&stored.bytes)?;
+                Ok(Event::StatementsProved { owner, after })
+            }
+            (STATEMENTS_MISSING, 1) => {
+                let (owner, statements, after) = codec::decode(&stored.bytes)?;
+                Ok(Event::StatementsMissing { owner, statements, after })
             }
             _ => Err(StoredError::unknown(stored)),
         }
@@ -112,6 +157,10 @@ impl Event {
             Change::Seen(after) => Event::NoteSeen { owner, after },
             Change::Proved(after) => Event::NoteProved { owner, after },
             Change::Alarm(code, after) => Event::AlarmRaised { owner, code, after },
+            Change::StatementsProved(after) => Event::StatementsProved { owner, after },
+            Change::StatementsMissing(statements, after) => {
+                Event::StatementsMissing { owner, statements, after }
+            }
         }
     }
 
@@ -121,7 +170,9 @@ impl Event {
             Event::Checkpointed(_) => None,
             Event::NoteSeen { owner, after }
             | Event::NoteProved { owner, after }
-            | Event::AlarmRaised { owner, after, .. } => Some((*owner, after)),
+            | Event::AlarmRaised { owner, after, .. }
+            | Event::StatementsProved { owner, after }
+            | Event::StatementsMissing { owner, after, .. } => Some((*owner, after)),
         }
     }
 }

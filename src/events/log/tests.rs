@@ -7,6 +7,10 @@ use super::watch::{ALARMS_MAX, PENDING_MAX};
 use super::*;
 use crate::stored::golden::{check, cid, link, number, text};
 
+mod statements;
+mod stored;
+mod unsettled;
+
 const PACE: Pace = Pace { records: 10, after_ms: 1_000 };
 
 fn model(label: &str, position: u64, halted: bool) -> Model {
@@ -61,47 +65,6 @@ fn the_event_is_frozen() {
 
 fn tip(epoch: u64, size: u64, root: u8) -> Tip {
     Tip { epoch, size, root: [root; 32], note: format!("note {size}"), seen_ms: 7 }
-}
-
-#[test]
-fn what_is_known_of_others_logs_is_frozen() {
-    let golden_tip = |size: u64, root: &str| {
-        [number(0), number(size), root.repeat(32), text(format!("note {size}")), number(7)].concat()
-    };
-    let alarm = Alarm { code: AlarmCode::Shortened, at_ms: 258, known: tip(0, 5, 5), other: tip(0, 6, 6) };
-    let after = Watched {
-        proved: Some(tip(0, 3, 3)),
-        before: vec![tip(0, 2, 2)],
-        pending: vec![tip(0, 4, 4)],
-        alarms: vec![alarm],
-    };
-    let golden_after = [
-        "01".into(),
-        golden_tip(3, "03"),
-        number(1),
-        golden_tip(2, "02"),
-        number(1),
-        golden_tip(4, "04"),
-        number(1),
-        "01000000".into(),
-        number(258),
-        golden_tip(5, "05"),
-        golden_tip(6, "06"),
-    ]
-    .concat();
-    let owner = cid(9);
-    for (name, change, code) in [
-        ("log/note-seen", Change::Seen(after.clone()), ""),
-        ("log/note-proved", Change::Proved(after.clone()), ""),
-        ("log/alarm-raised", Change::Alarm(AlarmCode::LostRecords, after.clone()), "02000000"),
-    ] {
-        let event = Event::of(owner, change);
-        assert_eq!(event.watched(), Some((owner, &after)));
-        let golden = [link(9), code.into(), golden_after.clone()];
-        check(&event, event.to_stored().unwrap(), name, &golden, Event::from_stored);
-    }
-    let codes = [AlarmCode::Fork, AlarmCode::Shortened, AlarmCode::LostRecords];
-    assert_eq!(codes.map(AlarmCode::as_str), ["fork", "shortened", "lost-records"]);
 }
 
 fn seen(watched: &Watched, tip: Tip) -> Watched {
@@ -177,8 +140,10 @@ fn what_cannot_be_proved_is_a_fork_or_a_shortened_log() {
 
 #[test]
 fn a_new_epoch_is_a_declared_loss_for_good() {
-    let known = seen(&seen(&Watched::default(), tip(0, 10, 1)), tip(0, 20, 2));
+    let mut known = seen(&seen(&Watched::default(), tip(0, 10, 1)), tip(0, 20, 2));
+    known.statements.settled = 7;
     let (code, after) = alarmed(known.see(tip(1, 6, 3)));
+    assert_eq!(after.statements, known.statements, "what was settled stays so");
     assert_eq!((code, after.pending.len()), (AlarmCode::LostRecords, 0));
     assert_eq!((after.newest(), after.proved.as_ref()), (Some(&tip(1, 6, 3)), Some(&tip(1, 6, 3))));
     assert_eq!(after.see(tip(0, 30, 4)), None, "of an epoch that was left");

@@ -1,7 +1,10 @@
 //! What a node knows of another's log by the notes that it sees: each must be of a tree that begins with those before it, or
 //! that those before it begin with. Where that cannot be, an alarm is raised, with both notes as evidence.
 
+use dta_protocol::Cid;
 use serde::{Deserialize, Serialize};
+
+use super::statements::Statements;
 
 /// Notes that wait to be proved, at most: the newest. Those that made way are in the records, and a later one says all that they do.
 pub const PENDING_MAX: usize = 8;
@@ -69,8 +72,10 @@ pub struct Watched {
     pub before: Vec<Tip>,
     /// Seen, and still to be proved, oldest first.
     pub pending: Vec<Tip>,
-    /// What was found wrong, oldest first.
+    /// What its notes show to be wrong, oldest first.
     pub alarms: Vec<Alarm>,
+    /// The statements that it is to hold.
+    pub statements: Statements,
 }
 
 /// What happened, and what is known now.
@@ -82,6 +87,21 @@ pub enum Change {
     Proved(Watched),
     /// A note does not.
     Alarm(AlarmCode, Watched),
+    /// Statements stand in the log.
+    StatementsProved(Watched),
+    /// These statements do not; those before, between and after them may.
+    StatementsMissing(Vec<Cid>, Watched),
+}
+
+/// What a note is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It goes with all that was proved.
+    Holds,
+    /// That is still to be proved.
+    Waits,
+    /// It does not, or is of an epoch that was left, or is forgotten.
+    Void,
 }
 
 /// What its owner is to prove next: that the longer tree begins with the shorter.
@@ -116,6 +136,19 @@ impl Watched {
         self.proved.iter().chain(&self.pending).max_by_key(|tip| (tip.epoch, tip.size))
     }
 
+    /// How many alarms there are.
+    pub fn alarms(&self) -> u64 {
+        self.statements.missed.saturating_add(self.alarms.len() as u64)
+    }
+
+    /// What a note that was taken is worth.
+    pub fn standing(&self, tip: &Tip) -> Standing {
+        if self.proved.iter().chain(&self.before).any(|known| known.same(tip)) {
+            return Standing::Holds;
+        }
+        if self.pending.iter().any(|known| known.same(tip)) { Standing::Waits } else { Standing::Void }
+    }
+
     /// Takes a note; none if it says nothing new. A note of an epoch that its owner has left says nothing, nor does one of no
     /// records.
     pub fn see(&self, tip: Tip) -> Option<Change> {
@@ -134,7 +167,8 @@ impl Watched {
             return None;
         }
         if tip.epoch > proved.epoch {
-            let after = Self { proved: Some(tip.clone()), alarms: self.alarms.clone(), ..Self::default() };
+            let (alarms, statements) = (self.alarms.clone(), self.statements.clone());
+            let after = Self { proved: Some(tip.clone()), alarms, statements, ..Self::default() };
             return after.alarm(AlarmCode::LostRecords, proved, &tip);
         }
         if let Some(known) = self.known().find(|known| known.size == tip.size) {

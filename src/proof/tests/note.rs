@@ -50,7 +50,9 @@ fn the_signature_of_a_witness_may_stand_beside_the_owners() {
     let note = Note::sign(origin(&alice), 5, ROOT, &keys).unwrap();
     let witness = signed_note::Signature::new("witness.example".into(), 7, vec![1; 72]).unwrap();
     let witnessed = note.text().to_owned() + &String::from_utf8(witness.to_bytes()).unwrap();
-    assert_eq!(Note::verify(&witnessed, &alice).unwrap().size(), 5);
+    let read = Note::verify(&witnessed, &alice).unwrap();
+    assert_eq!((read.size(), read.text(), read.own_text()), (5, witnessed.as_str(), note.text()));
+    assert_eq!((note.own_text(), note.text().len() < 400), (note.text(), true));
     let unsigned = note.text().split_once("\n\n").unwrap().0.to_owned() + "\n\n";
     let only_witnessed = unsigned.clone() + &String::from_utf8(witness.to_bytes()).unwrap();
     assert_eq!(Note::verify(&only_witnessed, &alice), Err(NoteError::Signature));
