@@ -44,7 +44,7 @@ fn one_spelling(stored: &Stored) {
     }
 }
 
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 17] = [
     "order/step-appended",
     "order/step-refused",
     "order/equivocation-seen",
@@ -60,6 +60,8 @@ const NAMES: [&str; 15] = [
     "log/note-seen",
     "log/note-proved",
     "log/alarm-raised",
+    "peer/followed",
+    "peer/unfollowed",
 ];
 
 fn stored(input: &[u8]) -> Option<Stored> {
@@ -163,7 +165,8 @@ pub fn events() -> Vec<Vec<u8>> {
         pinned.to_stored().unwrap(),
         node::Initialised { home: [1; 16], epoch: 0, identity: cid("alice") }.to_stored().unwrap(),
     );
-    let others = [(6, created), (7, learned), (8, pinned), (10, begun)];
+    let followed = peer::Event::Followed { identity: cid("alice") }.to_stored().unwrap();
+    let others = [(6, created), (7, learned), (8, pinned), (10, begun), (15, followed)];
     let others = others.map(|(name, stored)| [&[name][..], &stored.bytes].concat());
     all_events().iter().map(input).chain(others).collect()
 }

@@ -61,6 +61,8 @@ fn event((happened, stage): &Told) -> String {
             watched(&format!("log/alarm-raised {}", code.as_str()), owner, after)
         }
         Happened::Peer(peer::Event::Unpinned { identity }) => format!("peer/unpinned {identity}"),
+        Happened::Peer(peer::Event::Followed { identity }) => format!("peer/followed {identity}"),
+        Happened::Peer(peer::Event::Unfollowed { identity }) => format!("peer/unfollowed {identity}"),
     };
     match stage {
         Some(stage) => format!("{what}, now {}", stage.as_str()),
