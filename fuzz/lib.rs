@@ -39,6 +39,7 @@ pub const DECODERS: &[Decoder] = &[
     Decoder { name: "sealed", run: protocol::sealed_body, samples: samples::sealed },
     Decoder { name: "car", run: protocol::car_file, samples: samples::cars },
     Decoder { name: "page", run: protocol::page, samples: samples::pages },
+    Decoder { name: "block-page", run: protocol::block_page, samples: samples::block_pages },
     Decoder { name: "leaf", run: log::leaf, samples: samples::leaves },
     Decoder { name: "note", run: log::note, samples: samples::notes },
     Decoder { name: "tile-path", run: log::tile_path, samples: samples::tile_paths },

@@ -6,7 +6,8 @@ use dta_crypto::{IdentityKeys, PublicKeys, Secret};
 use dta_protocol::body::*;
 use dta_protocol::sealed::{MAX_CIPHERTEXT_BYTES, SealRequest, check_recipients, open};
 use dta_protocol::{
-    Cid, DeliveryPage, Envelope, Identity, LogPart, Plaintext, Statement, canonical, car, envelope, strict,
+    BlockPage, Cid, DeliveryPage, Envelope, Identity, LogPart, Plaintext, Statement, canonical, car,
+    envelope, strict,
 };
 
 use crate::samples;
@@ -141,6 +142,13 @@ pub fn car_file(bytes: &[u8]) {
 pub fn page(bytes: &[u8]) {
     if let Ok(page) = DeliveryPage::decode(bytes) {
         assert!(page.encode() == bytes && page.next < 1 << 53);
+    }
+}
+
+pub fn block_page(bytes: &[u8]) {
+    if let Ok(page) = BlockPage::decode(bytes) {
+        assert!(page.encode() == bytes && page.blocks.len() < car::MAX_BLOCKS);
+        assert!(page.blocks.is_sorted_by(|(one, _), (next, _)| one < next));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use dta_protocol::{Body, Cid, Codec, DeliveryPage, Envelope, Identity};
+use dta_protocol::{BlockPage, Body, Cid, Codec, DeliveryPage, Envelope, Identity, Place};
 use serde_json::Value;
 
 static PROTOCOL: LazyLock<Value> =
@@ -140,4 +140,13 @@ pub fn pages() -> Vec<Vec<u8>> {
     let (party, head) = (Cid::of(Codec::DagCbor, b"carol"), Cid::of(Codec::DagCbor, b"released"));
     let page = |step, next| DeliveryPage { step, next }.encode();
     vec![page(None, 0), page(Some((party, head)), 7), page(Some((party, head)), (1 << 53) - 1)]
+}
+
+pub fn block_pages() -> Vec<Vec<u8>> {
+    let block = |n: u64| {
+        let place = Place { sequence: n / 3, n: (n % 3) as u32 };
+        (place, Cid::of(if n.is_multiple_of(2) { Codec::Raw } else { Codec::DagCbor }, &n.to_be_bytes()))
+    };
+    let page = |blocks: u64, more| BlockPage { blocks: (0..blocks).map(block).collect(), more }.encode();
+    vec![page(0, false), page(1, true), page(5, false), page(63, true)]
 }

@@ -50,7 +50,7 @@ fn one_spelling(stored: &Stored) {
     }
 }
 
-const NAMES: [(&str, u16); 22] = [
+const NAMES: [(&str, u16); 24] = [
     ("order/step-appended", 1),
     ("order/step-refused", 1),
     ("order/equivocation-seen", 1),
@@ -73,6 +73,8 @@ const NAMES: [(&str, u16); 22] = [
     ("log/statements-missing", 1),
     ("order/custody-lost", 1),
     ("node/recovered", 1),
+    ("peer/followed", 1),
+    ("peer/unfollowed", 1),
 ];
 
 fn stored(input: &[u8]) -> Option<Stored> {
@@ -179,7 +181,8 @@ pub fn events() -> Vec<Vec<u8>> {
             .to_stored()
             .unwrap(),
     );
-    let others = [(6, created), (7, learned), (8, pinned), (10, begun)];
+    let followed = peer::Event::Followed { identity: cid("alice") }.to_stored().unwrap();
+    let others = [(6, created), (7, learned), (8, pinned), (10, begun), (22, followed)];
     let others = others.map(|(name, stored)| [&[name][..], &stored.bytes].concat());
     all_events().iter().map(input).chain(others).collect()
 }

@@ -1,4 +1,4 @@
-//! The read model of pins: whom the operator trusts now, and since when; one row an identity.
+//! The read model of pins: whom the operator trusts now, since when, and whose log is followed; one row an identity.
 
 use dta_events::peer::Event;
 use dta_events::record::{AggregateKind, Effect, Record};
@@ -18,6 +18,8 @@ pub struct PeerRow {
     pub since: u64,
     /// When that was, by this node's clock, milliseconds since 1970 UTC.
     pub since_ms: u64,
+    /// Whether a copy of its log is kept.
+    pub followed: bool,
 }
 
 /// The first byte of every row key; the identity's aggregate id follows.
@@ -37,7 +39,7 @@ impl Projection for Peers {
     }
 
     fn schema(&self) -> u16 {
-        1
+        2
     }
 
     fn reads(&self, record: &Record) -> Vec<Vec<u8>> {
@@ -56,14 +58,22 @@ impl Projection for Peers {
         let former = rows.get::<PeerRow>(&key)?;
         // There is one event in a record at most: a pin is set or taken away.
         let Some(stored) = events.last() else { return Ok(Vec::new()) };
-        Ok(vec![match Event::from_stored(stored)? {
+        let follow = |followed| match former.clone() {
+            Some(row) => Change::put(key.clone(), &PeerRow { followed, ..row }).map(|change| vec![change]),
+            None => Ok(Vec::new()),
+        };
+        match Event::from_stored(stored)? {
             Event::Pinned { identity, url } => {
-                let (since, since_ms) = former
-                    .map_or((record.sequence, record.time_ms), |former| (former.since, former.since_ms));
-                Change::put(key, &PeerRow { identity, url, since, since_ms })?
+                let (since, since_ms, followed) = former
+                    .map_or((record.sequence, record.time_ms, false), |former| {
+                        (former.since, former.since_ms, former.followed)
+                    });
+                Ok(vec![Change::put(key, &PeerRow { identity, url, since, since_ms, followed })?])
             }
-            Event::Unpinned { .. } => Change { key, value: None },
-        }])
+            Event::Unpinned { .. } => Ok(vec![Change { key, value: None }]),
+            Event::Followed { .. } => follow(true),
+            Event::Unfollowed { .. } => follow(false),
+        }
     }
 }
 
@@ -131,6 +141,7 @@ mod tests {
             url: url.map(str::to_owned),
             since,
             since_ms: 1_000 * since,
+            followed: false,
         };
         let first = told(3, &[pinned("http://a")]);
         assert_eq!(after(std::slice::from_ref(&first)), [row(Some("http://a"), 3)]);
@@ -140,6 +151,26 @@ mod tests {
         let gone = [&moved[..], &[told(8, &[Event::Unpinned { identity: bob() }])]].concat();
         assert_eq!(after(&gone), []);
         assert_eq!(after(&[&gone[..], &[told(9, &[pinned("")])]].concat()), [row(None, 9)]);
+    }
+
+    #[test]
+    fn it_is_followed_until_it_is_not_wherever_it_points() {
+        let follow = |yes: bool| match yes {
+            true => Event::Followed { identity: bob() },
+            false => Event::Unfollowed { identity: bob() },
+        };
+        let followed = |events: &[Event]| {
+            let records = (1..).zip(events).map(|(n, event)| told(n, std::slice::from_ref(event)));
+            after(&records.collect::<Vec<_>>()).iter().map(|row| row.followed).collect::<Vec<_>>()
+        };
+        assert_eq!(followed(&[pinned("http://a")]), [false]);
+        assert_eq!(followed(&[pinned("http://a"), follow(true)]), [true]);
+        assert_eq!(followed(&[pinned("http://a"), follow(true), pinned("http://b")]), [true]);
+        assert_eq!(followed(&[pinned("http://a"), follow(true), follow(false)]), [false]);
+        let gone = Event::Unpinned { identity: bob() };
+        assert_eq!(followed(&[pinned("http://a"), follow(true), gone.clone()]), [false; 0]);
+        assert_eq!(followed(&[pinned("http://a"), follow(true), gone, pinned("http://a")]), [false]);
+        assert_eq!(followed(&[follow(true)]), [false; 0]);
     }
 
     #[test]

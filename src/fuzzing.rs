@@ -8,6 +8,7 @@ mod files;
 
 use dta_fuzzing::Decoder;
 
+use crate::actors::follow::files as followed;
 use crate::actors::log::acknowledged;
 use crate::actors::mirror::position;
 use crate::actors::seeds::soft::fuzzing as seeds;
@@ -30,6 +31,7 @@ pub const DECODERS: &[Decoder] = &[
     Decoder { name: "swarm-key", run: files::swarm_key, samples: files::swarm_keys },
     Decoder { name: "multiaddr", run: files::multiaddr, samples: files::multiaddrs },
     Decoder { name: "config", run: files::config, samples: files::configs },
+    Decoder { name: "followed", run: followed::stands, samples: files::followed },
     Decoder { name: "mirror-position", run: position::stands, samples: files::positions },
     Decoder { name: "acknowledged", run: acknowledged::stands, samples: files::acknowledged },
 ];

@@ -50,6 +50,12 @@ impl Home {
         self.ipfs().join("mirror-api.json")
     }
 
+    /// Up to where the log of another node is copied there, and what of it is held: a file each, of this name with `.json` and
+    /// `.list`. What one IPFS node holds, another may not: `beside` names the files of the one that is not in this process.
+    pub fn followed(&self, peer: &str, beside: bool) -> PathBuf {
+        self.ipfs().join(format!("{}{peer}", if beside { "follow-api-" } else { "follow-" }))
+    }
+
     /// The first copy of the seeds in custody: a folder.
     pub fn seeds(&self) -> PathBuf {
         self.root.join("seeds")

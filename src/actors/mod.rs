@@ -3,6 +3,7 @@
 pub mod checkpoints;
 pub mod clock_watch;
 pub mod crypto_pool;
+pub mod follow;
 pub mod identities;
 pub mod ipfs;
 pub mod keyring;

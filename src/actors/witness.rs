@@ -84,6 +84,11 @@ impl Witness {
         self.kept().values().map(|kept| kept.watched.alarms()).fold(0, u64::saturating_add)
     }
 
+    /// Epoch and size that the newest note of a log is about.
+    pub fn known(&self, owner: &Cid) -> Option<(u64, u64)> {
+        self.kept().get(owner).and_then(|kept| kept.watched.newest().map(|tip| (tip.epoch, tip.size)))
+    }
+
     /// The newest note of a log.
     pub fn newest(&self, owner: &Cid) -> Option<String> {
         self.kept().get(owner).and_then(|kept| Some(kept.watched.newest()?.note.clone()))

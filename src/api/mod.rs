@@ -5,10 +5,11 @@
 //! json  ── fields by name                error  ── what a caller is told; refusal ── what the node's errors are as such
 //! fulfill ── what other nodes ask        commands ── cancel, dispute, retry, collect
 //! peer_call ── a signed call of another node, and the answer it gets
-//! log ── the log's proof, for all
+//! log ── the log's proof, for all        mirror, blocks ── copies of chains: those held here, and what they are made of
 //! status identities peers orders secret history chain ── one file a resource; paging, time ── how they count
 //! ```
 
+mod blocks;
 mod chain;
 mod commands;
 mod error;
@@ -20,6 +21,7 @@ mod history;
 mod identities;
 mod json;
 mod log;
+mod mirror;
 mod orders;
 mod paging;
 pub mod peer_call;
@@ -42,6 +44,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, HttpServer, Resource, Route, 
 
 use dta_protocol::Cid;
 
+use crate::actors::follow::Following;
 use crate::actors::identities::Identities;
 use crate::actors::orders::Desk;
 use crate::actors::outbox::Outbox;
@@ -96,6 +99,8 @@ pub struct App {
     pub order_wait: Duration,
     /// What publishes on IPFS, if anything does.
     pub publishing: Option<PublishingHandle>,
+    /// Whose chains are copied here.
+    pub following: Arc<Following>,
     /// Who may talk to it.
     pub http: HttpSettings,
 }
@@ -166,23 +171,23 @@ pub fn configure(node_type: NodeType, surface: Surface) -> impl FnOnce(&mut web:
     }
 }
 
-/// What everybody may know: what others verify the log by. No Host or Origin is looked at.
+/// What everybody may know: what others verify the log by, and what is held of other nodes' chains. No Host or Origin is looked at.
 fn proof_routes(cfg: &mut web::ServiceConfig) {
     cfg.service(resource("/v1/log/checkpoint", Some(get().to(log::checkpoint)), None))
         .service(resource("/v1/log/key", Some(get().to(log::key)), None))
         .service(resource("/v1/log/proof/inclusion", Some(get().to(log::inclusion)), None))
         .service(resource("/v1/log/proof/consistency", Some(get().to(log::consistency)), None))
-        .service(resource("/v1/log/tile/{tile:.*}", Some(get().to(log::tile)), None));
+        .service(resource("/v1/log/tile/{tile:.*}", Some(get().to(log::tile)), None))
+        .service(resource("/v1/mirror", Some(get().to(mirror::mirror)), None))
+        .service(resource("/v1/mirror/proof", Some(get().to(mirror::prove)), None));
 }
 
 /// What other nodes ask. No Host or Origin is looked at: a signature says who calls.
 fn peers_routes(cfg: &mut web::ServiceConfig, node_type: NodeType) {
     // Every type may be a beneficiary, and is told how its orders go on.
-    cfg.service(resource("/v1/fulfill/order/step", None, Some(web::post().to(fulfill::step)))).service(only(
-        "/v1/fulfill/log/note",
-        [web::get().to(fulfill::note)],
-        "GET",
-    ));
+    cfg.service(resource("/v1/fulfill/order/step", None, Some(web::post().to(fulfill::step))))
+        .service(only("/v1/fulfill/log/note", [web::get().to(fulfill::note)], "GET"))
+        .service(only("/v1/fulfill/log/blocks", [web::get().to(blocks::blocks)], "GET"));
     if node_type != NodeType::Principal {
         cfg.service(resource("/v1/fulfill/order", None, Some(web::post().to(fulfill::order))))
             .service(resource("/v1/fulfill/order/secret", None, Some(web::post().to(fulfill::secret))))
@@ -206,6 +211,9 @@ fn clients_routes(cfg: &mut web::ServiceConfig, node_type: NodeType) {
         .service(resource("/v1/log/watched", Some(get().to(log::watched)), None))
         .service(resource("/v1/peer", Some(get().to(peers::list)), Some(web::post().to(peers::pin))))
         .service(taken_away("/v1/peer/{cid}", web::delete().to(peers::unpin)))
+        .service(resource("/v1/mirror/follow", None, Some(web::post().to(mirror::follow))))
+        .service(resource("/v1/mirror/unfollow", None, Some(web::post().to(mirror::unfollow))))
+        .service(resource("/v1/mirror/check", None, Some(web::post().to(mirror::check))))
         .service(resource(
             "/v1/order",
             Some(get().to(orders::list)),

@@ -56,6 +56,9 @@ struct Peer {
     url: Option<String>,
     /// Unix seconds.
     pinned_at: u64,
+    /// Whether a copy of its log is kept here; absent if not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    followed: bool,
 }
 
 /// `POST /v1/peer`: pins an identity by its document, or by its CID alone if it is known here or found on IPFS. What is
@@ -84,7 +87,11 @@ pub(super) async fn pin(app: web::Data<App>, posted: Posted) -> Result<HttpRespo
             return Err(ApiError::invalid("field-missing", text));
         }
     };
-    granted(app, wish, caller).await
+    let (identity, answer) = granted(&app, wish, caller).await?;
+    if app.services.peers.pinned(&identity).is_some_and(|pin| pin.url.is_some()) {
+        actix_web::rt::spawn(resume(app, identity));
+    }
+    Ok(answer)
 }
 
 /// `DELETE /v1/peer/{cid}`
@@ -97,7 +104,7 @@ pub(super) async fn unpin(
     let cid: Cid = request.match_info().query("cid").parse().map_err(|_| {
         ApiError::new(StatusCode::NOT_FOUND, "not-pinned", "there is no such identity among the pinned")
     })?;
-    granted(app, Wish::Unpin(cid), bare.caller).await
+    granted(&app, Wish::Unpin(cid), bare.caller).await.map(|(_, answer)| answer)
 }
 
 /// `GET /v1/peer?page&perPage&sortBy`
@@ -109,19 +116,18 @@ pub(super) async fn list(app: web::Data<App>, request: HttpRequest) -> Result<Ht
         name,
         url: row.url,
         pinned_at: row.since_ms / 1_000,
+        followed: row.followed,
     };
     Ok(HttpResponse::Ok().json(List { list: rows.into_iter().map(peer).collect() }))
 }
 
-async fn granted(app: web::Data<App>, wish: Wish, caller: Caller) -> Result<HttpResponse, ApiError> {
+/// Hands in a wish; whose pin it is about, and the answer once it is granted.
+pub(super) async fn granted(app: &App, wish: Wish, caller: Caller) -> Result<(Cid, HttpResponse), ApiError> {
     let permit = app.services.permit()?;
     let told = app.pins.send(Tell { wish, caller, permit }).await.map_err(|_| ApiError::stopping())?;
     let Granted { identity, sequence } = app.settled(told).await?;
-    if app.services.peers.pinned(&identity).is_some_and(|pin| pin.url.is_some()) {
-        actix_web::rt::spawn(resume(app.clone(), identity));
-    }
     let mut answer = app.answer(StatusCode::OK, sequence).await;
-    Ok(answer.json(Named { cid: identity.to_string() }))
+    Ok((identity, answer.json(Named { cid: identity.to_string() })))
 }
 
 /// Has what waits for an address brought to a peer that now has one: what is for itself, and for those who live there.

@@ -169,8 +169,12 @@ impl From<peer::Rejection> for ApiError {
         use peer::Rejection as R;
         let status = match &rejection {
             R::UnknownIdentity(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            R::HostedHere(_) => StatusCode::CONFLICT,
-            R::NotPinned(_) => StatusCode::NOT_FOUND,
+            R::HostedHere(_)
+            | R::OwnLog(_)
+            | R::LogElsewhere { .. }
+            | R::NotAddressed(_)
+            | R::KeepsNoBlocks => StatusCode::CONFLICT,
+            R::NotPinned(_) | R::NotFollowed(_) => StatusCode::NOT_FOUND,
         };
         ApiError::new(status, rejection.code(), rejection.to_string())
     }

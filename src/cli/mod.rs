@@ -7,6 +7,7 @@ pub mod identity;
 pub mod init;
 pub mod ipfs;
 pub mod log;
+pub mod mirror;
 pub mod order;
 mod parallel;
 pub mod peer;
@@ -49,6 +50,8 @@ enum Command {
     Order(order::OrderCommand),
     /// Whom a running node trusts
     Peer(peer::PeerCommand),
+    /// Copies of other nodes' chains, at a running node, and proofs that others hold this one's
+    Mirror(mirror::MirrorCommand),
     /// The chain of custody of an order: export it for an auditor, check it offline
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -114,6 +117,7 @@ impl Cli {
         let done: anyhow::Result<()> = match self.command {
             Command::Order(command) => return order::run(&home, &command),
             Command::Peer(command) => return peer::run(&home, &command),
+            Command::Mirror(command) => return mirror::run(&home, &command),
             Command::Init(command) => init::run(&home, &command),
             Command::Daemon(command) => daemon::run(home, &command),
             Command::Identity(command) => identity::run(&home, command),

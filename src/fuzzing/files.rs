@@ -88,6 +88,15 @@ pub fn positions() -> Vec<Vec<u8>> {
     vec![format!(r#"{{"sequence":7,"n":1,"cid":"{cid}"}}"#).into_bytes()]
 }
 
+pub fn followed() -> Vec<Vec<u8>> {
+    let cid = Cid::of(Codec::DagCbor, b"a checkpoint");
+    let checkpoint = format!(r#"{{"cid":"{cid}","number":3,"epoch":0,"size":40,"sequence":41}}"#);
+    let held = format!(
+        r#"{{"last":{{"sequence":43,"n":1}},"blocks":99,"newest":{checkpoint},"whole":{checkpoint}}}"#
+    );
+    vec![held.into_bytes(), br#"{"blocks":0}"#.to_vec()]
+}
+
 pub fn acknowledged() -> Vec<Vec<u8>> {
     let head = [&7u64.to_be_bytes()[..], &[3; 32]].concat();
     vec![[head.clone(), dta_events::record::hash_of(&head).to_vec()].concat()]

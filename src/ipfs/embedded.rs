@@ -256,6 +256,16 @@ impl Embedded {
         })
     }
 
+    /// A block's bytes as they are in the store here; none if they are not here, or not whole. Errors: `Store`.
+    pub fn stored(&self, cid: Cid) -> Answer<Option<Vec<u8>>> {
+        self.on_runtime(move |node| async move {
+            let ipfs = node.running().await?;
+            // The library names no reason: whatever it cannot read as that block is none.
+            let stored = ipfs.repo().get_block_now(foreign(&cid)?).await.ok().flatten();
+            Ok(stored.filter(|block| check(&cid, block.data()).is_ok()).map(|block| block.data().to_vec()))
+        })
+    }
+
     /// Whether the block is stored here. Errors: `Store`.
     pub fn has(&self, cid: Cid) -> Answer<bool> {
         self.on_runtime(move |node| async move {

@@ -1,5 +1,5 @@
 //! Starts an open node's threads and actors, and stops them: readiness, listener, what is under way, timers, projector, a last
-//! checkpoint, mirror and IPFS node, custody, writer, lock.
+//! checkpoint, copies of other logs, mirror and IPFS node, custody, writer, lock.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
@@ -17,6 +17,7 @@ use super::publishing::{Publishing, PublishingError};
 use crate::actors::checkpoints::{self, Checkpointer};
 use crate::actors::clock_watch::ClockWatch;
 use crate::actors::crypto_pool::CryptoPool;
+use crate::actors::follow::{self, Following};
 use crate::actors::identities::Identities;
 use crate::actors::log::writer::{BATCH_MAX, QUEUE};
 use crate::actors::log::{LogReader, LogWriter, ReadError, Uncertain};
@@ -34,7 +35,7 @@ use crate::actors::unavailable::Unavailable;
 use crate::actors::verifier::Verifier;
 use crate::actors::witness::{self, Seeker, Witness};
 use crate::api::{self, App, HttpSettings, Surface};
-use crate::config::Trust;
+use crate::config::{Connector, Trust};
 use crate::crash_points::{CrashPoint, reached};
 use crate::home::HomeLock;
 use crate::ports::{Clock, OsEntropy, SystemClock};
@@ -99,6 +100,7 @@ pub struct Running {
     stopping: watch::Sender<bool>,
     arbiters: Vec<Arbiter>,
     checkpointer: tokio::task::JoinHandle<Checkpointer>,
+    follows: tokio::task::JoinHandle<()>,
     services: Arc<Services>,
     network: Network,
     publishing: Option<Publishing>,
@@ -149,6 +151,7 @@ impl Running {
         let prover = PeerClient::new(clock.clone(), Box::new(OsEntropy)).map_err(StartError::Client)?;
         let seeker = PeerClient::new(clock.clone(), Box::new(OsEntropy)).map_err(StartError::Client)?;
         let client = PeerClient::new(clock.clone(), Box::new(OsEntropy)).map_err(StartError::Client)?;
+        let follower = PeerClient::new(clock.clone(), Box::new(OsEntropy)).map_err(StartError::Client)?;
         let (nudge, nudges) = mpsc::channel(NUDGES);
         let watched = Witness::read(&*log, &identity).map_err(StartError::Checkpoints)?;
         let (publish, newest) = watch::channel(checkpoint.map(Arc::new));
@@ -200,12 +203,21 @@ impl Running {
             file: home.checkpoint(),
             publish,
         });
-        let checkpointer = actix::spawn(checkpointer.map_err(StartError::Checkpoints)?.run(stop));
+        let checkpointer = actix::spawn(checkpointer.map_err(StartError::Checkpoints)?.run(stop.clone()));
+        let beside = config.ipfs.connector == Connector::Api;
+        let following = Arc::new(Following::new(follow::Parts {
+            services: services.clone(),
+            client: follower,
+            exchange: publishing.as_ref().map(|publishing| publishing.handle().exchange),
+            files: Box::new(move |peer| home.followed(&peer.to_string(), beside)),
+            pace: follow::Pace::default(),
+        }));
+        let follows = actix::spawn(following.clone().run(stop));
 
         let app = web::Data::new(App {
             desk,
             identities: Identities::new(services.clone()).start(),
-            pins: Pins::new(services.clone()).start(),
+            pins: Pins::new(services.clone(), publishing.is_some()).start(),
             queries,
             projector: projector.handle(),
             services: services.clone(),
@@ -214,6 +226,7 @@ impl Running {
             outbox,
             order_wait: Duration::from_millis(config.http.order_wait_ms),
             publishing: publishing.as_ref().map(Publishing::handle),
+            following,
             http: HttpSettings {
                 allowed_hosts: config.http.allowed_hosts.clone(),
                 cors_allow: config.http.cors_allow.clone(),
@@ -237,6 +250,7 @@ impl Running {
             arbiters,
             stop_asked: false,
             checkpointer,
+            follows,
             services,
             network,
             publishing,
@@ -279,6 +293,7 @@ impl Running {
             arbiters,
             stop_asked,
             checkpointer,
+            follows,
             services,
             network,
             publishing,
@@ -327,6 +342,8 @@ impl Running {
             checkpointer.finish().await;
         }
         projector.stop();
+        // Before the IPFS node in which it keeps blocks. It panics only where the process aborts.
+        let _ = follows.await;
         if let Some(publishing) = publishing {
             publishing.stop().await;
         }

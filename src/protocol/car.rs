@@ -1,7 +1,7 @@
 //! CARv1 files, bounded and checked: how blocks travel between nodes and to auditors.
 //!
 //! Ours because the crates for it are streams over an async runtime, and this package is pure. One root, a block of DAG-CBOR
-//! that is among the blocks: an envelope, a page of deliveries or a manifest; at most 64 blocks and 4 MiB; every block is what its CID says.
+//! that is among the blocks: an envelope, a page of deliveries or of a log's blocks, or a manifest; at most 64 blocks and 4 MiB; every block is what its CID says.
 
 use std::collections::BTreeSet;
 

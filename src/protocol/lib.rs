@@ -4,6 +4,7 @@
 //! [`Envelope::decode`], then [`Envelope::verify`] (or [`Identity::decode`]); nothing but verifying or signing makes a
 //! [`Verified`].
 
+pub mod block_page;
 pub mod body;
 pub mod canonical;
 pub mod car;
@@ -19,6 +20,7 @@ pub mod sealed;
 pub mod statement;
 pub mod strict;
 
+pub use block_page::{BlockPage, Place};
 pub use body::{BodyError, Extension, Plaintext, Policy};
 pub use car::CarError;
 pub use checkpoint::{CheckpointBody, LogPart};

@@ -72,13 +72,23 @@ impl Api {
 
 impl BlockExchange for Api {
     fn put(&self, block: PublishedBlock) -> Answer<()> {
-        self.on_runtime(|node| async move {
-            let cid = checked(&block)?;
-            // It would keep a damaged block as if it were there.
-            if !node.whole(&cid).await? {
-                node.rpc.put(&cid, block.bytes()).await?;
+        self.on_runtime(|node| async move { node.put(checked(&block)?, block.bytes()).await })
+    }
+
+    fn keep(&self, cid: Cid, bytes: Vec<u8>) -> Answer<()> {
+        self.on_runtime(move |node| async move {
+            check(&cid, &bytes)?;
+            node.put(cid, &bytes).await
+        })
+    }
+
+    fn stored(&self, cid: Cid) -> Answer<Option<Vec<u8>>> {
+        self.on_runtime(move |node| async move {
+            match node.stored(&cid).await {
+                Ok(stored) => Ok(stored.filter(|bytes| check(&cid, bytes).is_ok())),
+                Err(ExchangeError::TooLarge { .. }) => Ok(None),
+                Err(error) => Err(error),
             }
-            if node.pin { node.pinned(&cid).await } else { Ok(()) }
         })
     }
 
@@ -131,6 +141,15 @@ impl BlockExchange for Api {
 }
 
 impl Node {
+    /// Stores a block that is what its CID names, and pins it.
+    async fn put(&self, cid: Cid, bytes: &[u8]) -> Result<(), ExchangeError> {
+        // It would keep a damaged block as if it were there.
+        if !self.whole(&cid).await? {
+            self.rpc.put(&cid, bytes).await?;
+        }
+        if self.pin { self.pinned(&cid).await } else { Ok(()) }
+    }
+
     /// What its store has under this name, whatever it is worth; it looks nowhere else. More bytes than a block has are
     /// `TooLarge`.
     async fn stored(&self, cid: &Cid) -> Result<Option<Vec<u8>>, ExchangeError> {

@@ -33,7 +33,8 @@ pub(super) trait Backend: Sync {
 /// Makes one test of each clause, over a backend made by an expression.
 macro_rules! contract_tests {
     ($(#[$ignore:meta])? $module:ident, $backend:expr) => {
-        contract_tests!([$(#[$ignore])?] $module, $backend; what_is_put_is_there a_block_travels_both_ways
+        contract_tests!([$(#[$ignore])?] $module, $backend; what_is_put_is_there
+            what_is_kept_for_others_is_as_what_is_put what_is_stored_is_fetched_from_nowhere a_block_travels_both_ways
             through_nobody_else_than_who_has_it who_waits_gets_what_comes_later unknown_blocks_time_out
             damaged_bytes_are_never_given what_is_damaged_is_put_again
             what_is_forgotten_is_gone_until_it_is_put_again what_its_name_does_not_fit_is_not_put sizes_are_bounded
@@ -79,6 +80,35 @@ async fn what_is_put_is_there(backend: &impl Backend) {
         assert_eq!(alice.has(cid).await, Ok(true));
         assert_eq!(alice.get(cid, Duration::ZERO).await.unwrap(), b"a block");
     }
+}
+
+async fn what_is_kept_for_others_is_as_what_is_put(backend: &impl Backend) {
+    let (alice, bob) = pair(backend).await;
+    let cid = raw(b"somebody's");
+    let other = raw(b"another");
+    assert_eq!(alice.keep(other, b"this".to_vec()).await, Err(ExchangeError::NotItsBytes(other)));
+    assert_eq!(alice.has(other).await, Ok(false));
+    for _ in 0..2 {
+        alice.keep(cid, b"somebody's".to_vec()).await.unwrap();
+        assert_eq!(alice.whole(cid).await, Ok(true));
+    }
+    backend.damage("alice", &cid);
+    alice.keep(cid, b"somebody's".to_vec()).await.unwrap();
+    assert_eq!(bob.get(cid, LONG).await.unwrap(), b"somebody's");
+    alice.put(published(b"somebody's")).await.unwrap();
+    assert_eq!(alice.stored(cid).await.unwrap().as_deref(), Some(&b"somebody's"[..]));
+}
+
+async fn what_is_stored_is_fetched_from_nowhere(backend: &impl Backend) {
+    let (alice, bob) = pair(backend).await;
+    let cid = raw(b"only at alice's");
+    assert_eq!(alice.stored(cid).await, Ok(None));
+    alice.put(published(b"only at alice's")).await.unwrap();
+    assert_eq!(alice.stored(cid).await.unwrap().as_deref(), Some(&b"only at alice's"[..]));
+    assert_eq!(bob.stored(cid).await, Ok(None));
+    assert_eq!(bob.has(cid).await, Ok(false));
+    backend.damage("alice", &cid);
+    assert_eq!(alice.stored(cid).await, Ok(None), "what is damaged is not held");
 }
 
 async fn a_block_travels_both_ways(backend: &impl Backend) {
@@ -235,6 +265,8 @@ async fn stopped_is_stopped(backend: &impl Backend) {
         alice.stop().await.unwrap();
         assert_eq!(alice.put(published(b"after")).await, Err(ExchangeError::Stopped));
         assert_eq!(alice.get(raw(b"before"), SHORT).await, Err(ExchangeError::Stopped));
+        assert_eq!(alice.keep(raw(b"after"), b"after".to_vec()).await, Err(ExchangeError::Stopped));
+        assert_eq!(alice.stored(raw(b"before")).await, Err(ExchangeError::Stopped));
         assert_eq!(alice.has(raw(b"before")).await, Err(ExchangeError::Stopped));
         assert_eq!(alice.whole(raw(b"before")).await, Err(ExchangeError::Stopped));
         assert_eq!(alice.forget(raw(b"before")).await, Err(ExchangeError::Stopped));

@@ -103,19 +103,32 @@ impl MemoryExchange {
 
 impl BlockExchange for MemoryExchange {
     fn put(&self, block: PublishedBlock) -> Answer<()> {
-        let put = checked(&block).and_then(|cid| {
+        match checked(&block) {
+            Ok(cid) => self.keep(cid, block.bytes().to_vec()),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+
+    fn keep(&self, cid: Cid, bytes: Vec<u8>) -> Answer<()> {
+        let put = check(&cid, &bytes).and_then(|()| {
             self.going(|node| match &mut node.puts_left {
                 Some(0) => Err(ExchangeError::Store("told to fail".into())),
                 left => {
                     left.iter_mut().for_each(|left| *left -= 1);
                     node.puts.push(cid);
-                    node.blocks.insert(cid, block.bytes().to_vec());
+                    node.blocks.insert(cid, bytes);
                     Ok(())
                 }
             })?
         });
         self.network.changes.send_modify(|changes| *changes += 1);
         Box::pin(std::future::ready(put))
+    }
+
+    fn stored(&self, cid: Cid) -> Answer<Option<Vec<u8>>> {
+        let stored =
+            self.going(|node| node.blocks.get(&cid).filter(|bytes| check(&cid, bytes).is_ok()).cloned());
+        Box::pin(std::future::ready(stored))
     }
 
     fn get(&self, cid: Cid, timeout: Duration) -> Answer<Vec<u8>> {

@@ -28,6 +28,13 @@ pub trait BlockExchange: Send + Sync {
     /// memory). A block that is there stays, unless it is damaged. Errors: `Store`; `NotItsBytes` or `TooLarge`, and nothing is stored.
     fn put(&self, block: PublishedBlock) -> Answer<()>;
 
+    /// Stores a block of somebody else's, as [`put`](Self::put) does one of this node's log. Errors: as of that.
+    fn keep(&self, cid: Cid, bytes: Vec<u8>) -> Answer<()>;
+
+    /// A block's bytes as they are in the store here; it is fetched from nowhere. None: it is not here, or not whole. Errors:
+    /// `Store`.
+    fn stored(&self, cid: Cid) -> Answer<Option<Vec<u8>>>;
+
     /// A block's bytes, from here or from a connected peer, waiting at most this long for one to have it. They are those
     /// the CID names, and within [`limit`]. Errors: `TimedOut`, `NotItsBytes`, `TooLarge`, `Store`.
     fn get(&self, cid: Cid, timeout: Duration) -> Answer<Vec<u8>>;
@@ -56,6 +63,14 @@ impl BlockExchange for Embedded {
             Ok(cid) => Self::put(self, cid, block.bytes().to_vec()),
             Err(error) => Box::pin(std::future::ready(Err(error))),
         }
+    }
+
+    fn keep(&self, cid: Cid, bytes: Vec<u8>) -> Answer<()> {
+        Self::put(self, cid, bytes)
+    }
+
+    fn stored(&self, cid: Cid) -> Answer<Option<Vec<u8>>> {
+        Self::stored(self, cid)
     }
 
     fn get(&self, cid: Cid, timeout: Duration) -> Answer<Vec<u8>> {

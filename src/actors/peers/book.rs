@@ -1,12 +1,13 @@
-//! The book of pins in memory: whom the operator trusts, and where they serve. It follows from the log, is read from it at
+//! The book of pins in memory: whom the operator trusts, where they serve, and whose logs are followed. It follows from the log, is read from it at
 //! start, and is kept by the actor that appends pins, so that commands need not ask a read model.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use dta_events::peer::{Event, Pin};
+use dta_events::peer::{Event, Peer, Pin, Standing};
 use dta_events::record::{AggregateKind, Effect};
 use dta_protocol::Cid;
+use tokio::sync::watch;
 
 use crate::actors::log::LogReader;
 use crate::actors::services::Services;
@@ -15,7 +16,10 @@ use crate::actors::unavailable::Unavailable;
 /// The book.
 pub struct Book {
     open: bool,
-    pins: Mutex<BTreeMap<Cid, Pin>>,
+    /// Those that are pinned, and no others.
+    pins: Mutex<BTreeMap<Cid, Peer>>,
+    /// Counts what happens to pins, for those who go by them all the time.
+    changes: watch::Sender<u64>,
 }
 
 impl Book {
@@ -24,7 +28,7 @@ impl Book {
     /// # Errors
     /// The log cannot be read, or newer code wrote it.
     pub fn read(log: &dyn LogReader, open: bool) -> Result<Self, Unavailable> {
-        let book = Self { open, pins: Mutex::default() };
+        let book = Self { open, pins: Mutex::default(), changes: watch::channel(0).0 };
         for peer in log.aggregates(AggregateKind::Peer)? {
             for record in log.load(&peer)? {
                 let Effect::Events(events) = &record.effect else { continue };
@@ -39,15 +43,24 @@ impl Book {
 
     /// What happened to a pin; it is in the log already.
     pub(super) fn note(&self, event: &Event) {
-        match event {
-            Event::Pinned { identity, url } => self.pins().insert(*identity, Pin { url: url.clone() }),
-            Event::Unpinned { identity } => self.pins().remove(identity),
-        };
+        {
+            let (mut pins, identity) = (self.pins(), *event.identity());
+            let peer = pins.remove(&identity).unwrap_or_default().apply(event);
+            if peer.pin.is_some() {
+                pins.insert(identity, peer);
+            }
+        }
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// Changes when something happens to a pin.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// The pin of an identity.
     pub fn pinned(&self, identity: &Cid) -> Option<Pin> {
-        self.pins().get(identity).cloned()
+        self.pins().get(identity)?.pin.clone()
     }
 
     /// Every pinned identity, in the order of their CIDs.
@@ -57,7 +70,17 @@ impl Book {
 
     /// Every pinned identity that serves somewhere, and where, in the order of their CIDs.
     pub fn with_url(&self) -> Vec<(Cid, String)> {
-        self.pins().iter().filter_map(|(identity, pin)| Some((*identity, pin.url.clone()?))).collect()
+        let pins = self.pins();
+        pins.iter()
+            .filter_map(|(identity, peer)| Some((*identity, peer.pin.as_ref()?.url.clone()?)))
+            .collect()
+    }
+
+    /// Every identity whose log is followed, in the order of their CIDs.
+    pub fn followed(&self) -> Vec<Cid> {
+        let pins = self.pins();
+        let followed = pins.iter().filter(|(_, peer)| peer.standing() == Standing::Followed);
+        followed.map(|(identity, _)| *identity).collect()
     }
 
     /// Whether the operator trusts an identity, by its pin or because everyone is trusted. For those hosted here ask
@@ -66,7 +89,7 @@ impl Book {
         self.open || self.pins().contains_key(identity)
     }
 
-    fn pins(&self) -> MutexGuard<'_, BTreeMap<Cid, Pin>> {
+    fn pins(&self) -> MutexGuard<'_, BTreeMap<Cid, Peer>> {
         self.pins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

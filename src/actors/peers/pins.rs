@@ -22,12 +22,13 @@ use crate::actors::unavailable::Unavailable;
 /// The actor.
 pub struct Pins {
     services: Arc<Services>,
+    keeps_blocks: bool,
 }
 
 impl Pins {
-    /// Over the node's services.
-    pub fn new(services: Arc<Services>) -> Self {
-        Self { services }
+    /// Over the node's services. `keeps_blocks`: there is an IPFS node to keep those of others in.
+    pub fn new(services: Arc<Services>, keeps_blocks: bool) -> Self {
+        Self { services, keeps_blocks }
     }
 }
 
@@ -43,6 +44,10 @@ pub enum Wish {
     PinDocument(Box<Identity>, Option<PeerUrl>),
     /// Trust it no more.
     Unpin(Cid),
+    /// Keep a copy of its log.
+    Follow(Cid),
+    /// Copy no more of it.
+    Unfollow(Cid),
 }
 
 /// A wish, and whose.
@@ -102,18 +107,18 @@ impl Handler<Tell> for Pins {
     type Result = AtomicResponse<Self, Result<Granted, PinError>>;
 
     fn handle(&mut self, tell: Tell, _: &mut Context<Self>) -> Self::Result {
-        let services = self.services.clone();
+        let (services, keeps_blocks) = (self.services.clone(), self.keeps_blocks);
         let Tell { wish, caller, permit } = tell;
         let granted = async move {
             let _under_way = permit;
-            services.grant(wish, &caller).await
+            services.grant(wish, keeps_blocks, &caller).await
         };
         AtomicResponse::new(Box::pin(granted.into_actor(self)))
     }
 }
 
 impl Services {
-    async fn grant(&self, wish: Wish, caller: &Caller) -> Result<Granted, PinError> {
+    async fn grant(&self, wish: Wish, keeps_blocks: bool, caller: &Caller) -> Result<Granted, PinError> {
         let url = |url: Option<PeerUrl>| url.map(|url| url.as_str().to_owned());
         let (command, document) = match wish {
             Wish::Pin(identity, at) => (Command::Pin { identity, url: url(at) }, None),
@@ -121,6 +126,8 @@ impl Services {
                 (Command::Pin { identity: document.cid(), url: url(at) }, Some(document))
             }
             Wish::Unpin(identity) => (Command::Unpin { identity }, None),
+            Wish::Follow(identity) => (Command::Follow { identity }, None),
+            Wish::Unfollow(identity) => (Command::Unfollow { identity }, None),
         };
         let identity = *command.identity();
         match prior(&*self.log, caller)? {
@@ -136,7 +143,12 @@ impl Services {
         let records = self.log.load(&peer_aggregate(&identity)).map_err(Unavailable::from)?;
         let peer = replay_peer(&records)?;
         let known = self.known(&identity).await?;
-        let facts = Facts { known: known.is_some(), hosted: known.is_some_and(|known| known.keys.is_some()) };
+        let facts = Facts {
+            known: known.is_some(),
+            hosted: known.as_ref().is_some_and(|known| known.keys.is_some()),
+            log: known.map(|known| known.document.node()),
+            keeps_blocks,
+        };
         let version = records.len() as u64;
         let events = match peer.decide(&command, &facts) {
             Ok(events) => events,

@@ -90,9 +90,16 @@ fn rejections_of_identities() {
 fn rejections_of_pins() {
     use peer::Rejection as R;
     let cid = Cid::of(Codec::DagCbor, b"x");
-    for (rejection, status) in
-        [(R::UnknownIdentity(cid), 422), (R::HostedHere(cid), 409), (R::NotPinned(cid), 404)]
-    {
+    for (rejection, status) in [
+        (R::UnknownIdentity(cid), 422),
+        (R::HostedHere(cid), 409),
+        (R::NotPinned(cid), 404),
+        (R::OwnLog(cid), 409),
+        (R::LogElsewhere { identity: cid, owner: cid }, 409),
+        (R::NotAddressed(cid), 409),
+        (R::KeepsNoBlocks, 409),
+        (R::NotFollowed(cid), 404),
+    ] {
         let code = rejection.code();
         assert_eq!(answered(PinError::from(rejection.clone())), (status, code, None));
         let recorded: ApiError = PinError::Recorded { rejection, sequence: 7 }.into();

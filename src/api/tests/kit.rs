@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, watch};
 use crate::actors::checkpoints::{self, Checkpointer, Published};
 use crate::actors::clock_watch::ClockWatch;
 use crate::actors::crypto_pool::CryptoPool;
+use crate::actors::follow::{self, Following};
 use crate::actors::identities::Identities;
 use crate::actors::log::{EventLog as _, LogReader, LogWriter, RocksLog};
 use crate::actors::orders::{Desk, Shard};
@@ -152,18 +153,28 @@ impl Node {
         let desk = Arc::new(Desk::new(services.clone(), vec![shard]));
         let client = PeerClient::new(clock.clone(), Box::new(OsEntropy)).unwrap();
         let outbox = Arc::new(Outbox::new(services.clone(), desk.clone(), client));
+        let client = PeerClient::new(clock.clone(), Box::new(OsEntropy)).unwrap();
+        let place = home.clone();
+        let following = Following::new(follow::Parts {
+            services: services.clone(),
+            client,
+            exchange: None,
+            files: Box::new(move |peer| place.followed(&peer.to_string(), false)),
+            pace: follow::Pace::default(),
+        });
         let app = App {
             desk,
             fiduciary: identity,
             outbox,
             order_wait: Duration::from_secs(5),
             identities: Identities::new(services.clone()).start(),
-            pins: Pins::new(services.clone()).start(),
+            pins: Pins::new(services.clone(), true).start(),
             queries,
             projector: projector.handle(),
             services,
             node_type: NodeType::Multi,
             publishing: None,
+            following: Arc::new(following),
             http,
         };
         let app = web::Data::new(app);

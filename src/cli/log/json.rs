@@ -152,7 +152,11 @@ fn decoded(happened: &Happened) -> Value {
             }
             value
         }
-        Happened::Peer(peer::Event::Unpinned { identity }) => json!({ "identity": identity.to_string() }),
+        Happened::Peer(
+            peer::Event::Unpinned { identity }
+            | peer::Event::Followed { identity }
+            | peer::Event::Unfollowed { identity },
+        ) => json!({ "identity": identity.to_string() }),
     }
 }
 

@@ -76,6 +76,8 @@ fn event((happened, stage): &Told) -> String {
             format!("log/statements-missing {owner}, its log does not hold {}", statements.join(" and "))
         }
         Happened::Peer(peer::Event::Unpinned { identity }) => format!("peer/unpinned {identity}"),
+        Happened::Peer(peer::Event::Followed { identity }) => format!("peer/followed {identity}"),
+        Happened::Peer(peer::Event::Unfollowed { identity }) => format!("peer/unfollowed {identity}"),
     };
     match stage {
         Some(stage) => format!("{what}, now {}", stage.as_str()),

@@ -23,6 +23,16 @@ pub enum Command {
         /// Which.
         identity: Cid,
     },
+    /// Keep a copy of all that its log publishes.
+    Follow {
+        /// Whose log.
+        identity: Cid,
+    },
+    /// Copy no more of it.
+    Unfollow {
+        /// Whose log.
+        identity: Cid,
+    },
 }
 
 impl Command {
@@ -31,13 +41,18 @@ impl Command {
         match self {
             Command::Pin { .. } => "peer/pin",
             Command::Unpin { .. } => "peer/unpin",
+            Command::Follow { .. } => "peer/follow",
+            Command::Unfollow { .. } => "peer/unfollow",
         }
     }
 
     /// Whose pin.
     pub fn identity(&self) -> &Cid {
         match self {
-            Command::Pin { identity, .. } | Command::Unpin { identity } => identity,
+            Command::Pin { identity, .. }
+            | Command::Unpin { identity }
+            | Command::Follow { identity }
+            | Command::Unfollow { identity } => identity,
         }
     }
 
@@ -47,13 +62,17 @@ impl Command {
     }
 }
 
-/// How the node knows the identity.
+/// How the node knows the identity, and whether it could keep a copy of its log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// Its document was verified here.
     pub known: bool,
     /// Its keys are derived from this node's seed.
     pub hosted: bool,
+    /// The identity that owns the log which holds what this one signs: itself, if it is a node's own.
+    pub log: Option<Cid>,
+    /// There is an IPFS node here to keep blocks in.
+    pub keeps_blocks: bool,
 }
 
 /// What preparing a command leads to.

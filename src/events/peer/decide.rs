@@ -14,6 +14,10 @@ impl Peer {
                 Ok(vec![Event::Pinned { identity: *identity, url: url.clone() }])
             }
             (Work::Record, Command::Unpin { identity }) => Ok(vec![Event::Unpinned { identity: *identity }]),
+            (Work::Record, Command::Follow { identity }) => Ok(vec![Event::Followed { identity: *identity }]),
+            (Work::Record, Command::Unfollow { identity }) => {
+                Ok(vec![Event::Unfollowed { identity: *identity }])
+            }
         }
     }
 }

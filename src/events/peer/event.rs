@@ -16,15 +16,27 @@ pub enum Event {
         /// Where its node serves peer calls, if it does.
         url: Option<String>,
     },
-    /// The operator trusts it no more.
+    /// The operator trusts it no more; so its log is not followed any more either.
     Unpinned {
         /// Which.
+        identity: Cid,
+    },
+    /// A copy of its log is kept from now on, fetched from where the identity is pinned.
+    Followed {
+        /// Whose log.
+        identity: Cid,
+    },
+    /// No more of it is copied; what is kept stays.
+    Unfollowed {
+        /// Whose log.
         identity: Cid,
     },
 }
 
 const PINNED: &str = "peer/pinned";
 const UNPINNED: &str = "peer/unpinned";
+const FOLLOWED: &str = "peer/followed";
+const UNFOLLOWED: &str = "peer/unfollowed";
 
 impl Event {
     /// The stored form, schema 1.
@@ -32,6 +44,8 @@ impl Event {
         let (name, bytes) = match self {
             Event::Pinned { identity, url } => (PINNED, codec::encode(&(identity, url))?),
             Event::Unpinned { identity } => (UNPINNED, codec::encode(identity)?),
+            Event::Followed { identity } => (FOLLOWED, codec::encode(identity)?),
+            Event::Unfollowed { identity } => (UNFOLLOWED, codec::encode(identity)?),
         };
         Ok(Stored { name: name.into(), schema: 1, bytes })
     }
@@ -44,6 +58,8 @@ impl Event {
                 Ok(Event::Pinned { identity, url })
             }
             (UNPINNED, 1) => Ok(Event::Unpinned { identity: codec::decode(&stored.bytes)? }),
+            (FOLLOWED, 1) => Ok(Event::Followed { identity: codec::decode(&stored.bytes)? }),
+            (UNFOLLOWED, 1) => Ok(Event::Unfollowed { identity: codec::decode(&stored.bytes)? }),
             _ => Err(StoredError::unknown(stored)),
         }
     }
@@ -51,7 +67,10 @@ impl Event {
     /// Whose pin.
     pub fn identity(&self) -> &Cid {
         match self {
-            Event::Pinned { identity, .. } | Event::Unpinned { identity } => identity,
+            Event::Pinned { identity, .. }
+            | Event::Unpinned { identity }
+            | Event::Followed { identity }
+            | Event::Unfollowed { identity } => identity,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A pin: that this node's operator trusts an identity, and where it serves, if it does. One history for each identity;
+//! A pin: that this node's operator trusts an identity, where it serves, if it does, and whether a copy of its log is kept. One history for each identity;
 //! its id is the digest of the identity's CID.
 
 mod apply;

@@ -1,8 +1,10 @@
 //! Every check of a command against a pin.
 
+use dta_protocol::Cid;
+
 use super::command::{Command, Facts, Work};
 use super::rejection::Rejection;
-use super::state::{Peer, RULES};
+use super::state::{Peer, RULES, Standing};
 
 impl Peer {
     /// Judges a command and names the work.
@@ -16,8 +18,33 @@ impl Peer {
             Command::Pin { url, .. } if self.pin.as_ref().is_some_and(|pin| pin.url == *url) => {
                 Ok(Work::Done)
             }
-            Command::Unpin { identity } if !legal => Err(Rejection::NotPinned(*identity)),
+            Command::Unpin { identity } | Command::Follow { identity } if !legal => {
+                Err(Rejection::NotPinned(*identity))
+            }
+            Command::Follow { identity } => self.follow(identity, facts),
+            Command::Unfollow { identity } if !legal => Err(Rejection::NotFollowed(*identity)),
             _ => Ok(Work::Record),
         }
+    }
+
+    /// Whether the log of a pinned identity can be followed.
+    fn follow(&self, identity: &Cid, facts: &Facts) -> Result<Work, Rejection> {
+        if facts.hosted {
+            return Err(Rejection::OwnLog(*identity));
+        }
+        match facts.log {
+            Some(owner) if owner != *identity => {
+                return Err(Rejection::LogElsewhere { identity: *identity, owner });
+            }
+            Some(_) => {}
+            None => return Err(Rejection::UnknownIdentity(*identity)),
+        }
+        if self.pin.as_ref().is_none_or(|pin| pin.url.is_none()) {
+            return Err(Rejection::NotAddressed(*identity));
+        }
+        if !facts.keeps_blocks {
+            return Err(Rejection::KeepsNoBlocks);
+        }
+        Ok(if self.standing() == Standing::Followed { Work::Done } else { Work::Record })
     }
 }

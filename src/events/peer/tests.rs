@@ -8,9 +8,9 @@ use crate::record::Stored;
 use crate::stored::StoredError;
 use crate::stored::golden::{check, cid, link, text, variant};
 
-const KNOWN: Facts = Facts { known: true, hosted: false };
-const HOSTED: Facts = Facts { known: true, hosted: true };
-const UNKNOWN: Facts = Facts { known: false, hosted: false };
+const KNOWN: Facts = Facts { known: true, hosted: false, log: None, keeps_blocks: true };
+const HOSTED: Facts = Facts { hosted: true, ..KNOWN };
+const UNKNOWN: Facts = Facts { known: false, ..KNOWN };
 const URL: &str = "https://bob.example";
 
 fn pin(url: Option<&str>) -> Command {
@@ -29,6 +29,27 @@ fn unpinned() -> Event {
     Event::Unpinned { identity: cid(1) }
 }
 
+fn follow() -> Command {
+    Command::Follow { identity: cid(1) }
+}
+
+fn followed() -> Event {
+    Event::Followed { identity: cid(1) }
+}
+
+fn unfollow() -> Command {
+    Command::Unfollow { identity: cid(1) }
+}
+
+fn unfollowed() -> Event {
+    Event::Unfollowed { identity: cid(1) }
+}
+
+/// Of an identity that owns its log.
+fn own() -> Facts {
+    Facts { log: Some(cid(1)), ..KNOWN }
+}
+
 fn given(events: &[Event]) -> Peer {
     events.iter().fold(Peer::default(), Peer::apply)
 }
@@ -39,6 +60,8 @@ fn word(peer: &Peer, command: &Command, facts: &Facts) -> &'static str {
         Ok([]) => "done",
         Ok([Event::Pinned { .. }]) => "pinned",
         Ok([Event::Unpinned { .. }]) => "unpinned",
+        Ok([Event::Followed { .. }]) => "followed",
+        Ok([Event::Unfollowed { .. }]) => "unfollowed",
         Ok(_) => "more",
         Err(rejection) => rejection.code(),
     }
@@ -46,19 +69,65 @@ fn word(peer: &Peer, command: &Command, facts: &Facts) -> &'static str {
 
 #[test]
 fn every_standing_and_every_command() {
-    // The history; then what pinning without a URL, with one, with another, and unpinning come to.
-    let table: [(&[Event], [&str; 4]); 6] = [
-        (&[], ["pinned", "pinned", "pinned", "not-pinned"]),
-        (&[pinned(None)], ["done", "pinned", "pinned", "unpinned"]),
-        (&[pinned(Some(URL))], ["pinned", "done", "pinned", "unpinned"]),
-        (&[pinned(None), pinned(Some(URL))], ["pinned", "done", "pinned", "unpinned"]),
-        (&[pinned(Some(URL)), unpinned()], ["pinned", "pinned", "pinned", "not-pinned"]),
-        (&[pinned(Some(URL)), unpinned(), pinned(None)], ["done", "pinned", "pinned", "unpinned"]),
+    // The history; then what pinning without a URL, with one, with another, unpinning, following and unfollowing come to.
+    let table: [(&[Event], [&str; 6]); 11] = [
+        (&[], ["pinned", "pinned", "pinned", "not-pinned", "not-pinned", "not-followed"]),
+        (&[pinned(None)], ["done", "pinned", "pinned", "unpinned", "not-addressed", "not-followed"]),
+        (&[pinned(Some(URL))], ["pinned", "done", "pinned", "unpinned", "followed", "not-followed"]),
+        (
+            &[pinned(None), pinned(Some(URL))],
+            ["pinned", "done", "pinned", "unpinned", "followed", "not-followed"],
+        ),
+        (
+            &[pinned(Some(URL)), unpinned()],
+            ["pinned", "pinned", "pinned", "not-pinned", "not-pinned", "not-followed"],
+        ),
+        (
+            &[pinned(Some(URL)), unpinned(), pinned(None)],
+            ["done", "pinned", "pinned", "unpinned", "not-addressed", "not-followed"],
+        ),
+        (&[pinned(Some(URL)), followed()], ["pinned", "done", "pinned", "unpinned", "done", "unfollowed"]),
+        // It moved, and is followed still; it has no URL, and there is trouble.
+        (
+            &[pinned(Some("http://127.0.0.1:1")), followed(), pinned(Some(URL))],
+            ["pinned", "done", "pinned", "unpinned", "done", "unfollowed"],
+        ),
+        (
+            &[pinned(Some(URL)), followed(), pinned(None)],
+            ["done", "pinned", "pinned", "unpinned", "not-addressed", "unfollowed"],
+        ),
+        (
+            &[pinned(Some(URL)), followed(), unfollowed()],
+            ["pinned", "done", "pinned", "unpinned", "followed", "not-followed"],
+        ),
+        // To unpin is to follow no more.
+        (
+            &[pinned(Some(URL)), followed(), unpinned(), pinned(Some(URL))],
+            ["pinned", "done", "pinned", "unpinned", "followed", "not-followed"],
+        ),
     ];
     for (events, words) in table {
         let peer = given(events);
-        let asked = [pin(None), pin(Some(URL)), pin(Some("http://127.0.0.1:1")), unpin()];
-        assert_eq!(asked.each_ref().map(|command| word(&peer, command, &KNOWN)), words, "{events:?}");
+        let asked =
+            [pin(None), pin(Some(URL)), pin(Some("http://127.0.0.1:2")), unpin(), follow(), unfollow()];
+        assert_eq!(asked.each_ref().map(|command| word(&peer, command, &own())), words, "{events:?}");
+    }
+}
+
+#[test]
+fn only_the_log_of_another_node_is_followed_and_only_with_room_for_its_blocks() {
+    let peer = given(&[pinned(Some(URL))]);
+    let ask = |facts: Facts| peer.decide(&follow(), &facts);
+    assert_eq!(ask(own()), Ok(vec![followed()]));
+    assert_eq!(ask(Facts { hosted: true, ..own() }), Err(Rejection::OwnLog(cid(1))));
+    let elsewhere = Rejection::LogElsewhere { identity: cid(1), owner: cid(2) };
+    assert_eq!(ask(Facts { log: Some(cid(2)), ..KNOWN }), Err(elsewhere));
+    assert_eq!(ask(UNKNOWN), Err(Rejection::UnknownIdentity(cid(1))));
+    assert_eq!(ask(Facts { keeps_blocks: false, ..own() }), Err(Rejection::KeepsNoBlocks));
+    // Whatever is followed can be unfollowed.
+    let peer = given(&[pinned(Some(URL)), followed()]);
+    for facts in [UNKNOWN, HOSTED, Facts { keeps_blocks: false, ..KNOWN }] {
+        assert_eq!(peer.decide(&unfollow(), &facts), Ok(vec![unfollowed()]));
     }
 }
 
@@ -98,6 +167,9 @@ fn events_are_frozen() {
     }
     let event = unpinned();
     check(&event, event.to_stored().unwrap(), "peer/unpinned", &[link(1)], Event::from_stored);
+    for (event, name) in [(followed(), "peer/followed"), (unfollowed(), "peer/unfollowed")] {
+        check(&event, event.to_stored().unwrap(), name, &[link(1)], Event::from_stored);
+    }
 }
 
 #[test]
@@ -106,6 +178,8 @@ fn commands_are_frozen() {
         (pin(None), "peer/pin", variant(0) + &link(1) + "00"),
         (pin(Some(URL)), "peer/pin", variant(0) + &link(1) + "01" + &text(URL)),
         (unpin(), "peer/unpin", variant(1) + &link(1)),
+        (follow(), "peer/follow", variant(2) + &link(1)),
+        (unfollow(), "peer/unfollow", variant(3) + &link(1)),
     ];
     for (command, name, golden) in cases {
         let read = |stored: &Stored| match (stored.name.as_str(), stored.schema) {
@@ -116,36 +190,48 @@ fn commands_are_frozen() {
     }
 }
 
+fn any_event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        prop::option::of("[ab]").prop_map(|url| Event::Pinned { identity: cid(1), url }),
+        Just(unpinned()),
+        Just(followed()),
+        Just(unfollowed()),
+    ]
+}
+
+fn any_command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        prop::option::of("[ab]").prop_map(|url| Command::Pin { identity: cid(1), url }),
+        Just(unpin()),
+        Just(follow()),
+        Just(unfollow()),
+    ]
+}
+
 proptest! {
     /// What is decided leads where the table says, and deciding it again changes nothing more.
     #[test]
     fn the_table_is_what_happens(
-        events in prop::collection::vec(prop::option::of(prop::option::of("[ab]")), 0..6),
-        asked in prop::option::of(prop::option::of("[ab]")),
+        events in prop::collection::vec(any_event(), 0..6),
+        command in any_command(),
         known: bool,
         hosted: bool,
+        keeps_blocks: bool,
+        owns: bool,
     ) {
-        let event = |of: Option<Option<String>>| match of {
-            Some(url) => Event::Pinned { identity: cid(1), url },
-            None => unpinned(),
-        };
-        let events: Vec<Event> = events.into_iter().map(event).collect();
         let peer = given(&events);
-        let command = match asked {
-            Some(url) => Command::Pin { identity: cid(1), url },
-            None => unpin(),
-        };
-        let facts = Facts { known, hosted };
+        let facts = Facts { known, hosted, log: Some(cid(if owns { 1 } else { 2 })), keeps_blocks };
         let prepared = peer.prepare(&command, &facts);
         match peer.decide(&command, &facts) {
             Err(rejection) => prop_assert_eq!(prepared, Err(rejection)),
             Ok(events) => {
                 prop_assert_eq!(prepared, Ok(if events.is_empty() { Work::Done } else { Work::Record }));
                 let after = events.iter().fold(peer.clone(), Peer::apply);
-                let rule = RULES.iter().find(|rule| rule.act == command.name()).unwrap();
-                prop_assert!(rule.from.contains(&peer.standing()));
+                let stands = peer.standing();
+                let mut rules = RULES.iter().filter(|rule| rule.act == command.name());
+                let rule = rules.find(|rule| rule.from.contains(&stands)).unwrap();
                 prop_assert_eq!(after.standing(), rule.to);
-                if let Command::Pin { .. } = command {
+                if let Command::Pin { .. } | Command::Follow { .. } = command {
                     prop_assert_eq!(after.decide(&command, &facts), Ok(vec![]));
                 }
             }

@@ -8,8 +8,8 @@ use dta_crypto::{ContentKey, IdentityKeys, OrderKey, Secret};
 use dta_protocol::body::*;
 use dta_protocol::envelope::MAX_BLOCK_BYTES;
 use dta_protocol::{
-    Body, CheckpointBody, Cid, Codec, DeliveryPage, Descriptor, Envelope, EnvelopeError, Identity, Kind,
-    Plaintext, Role, Statement, checkpoint, name_is_plain,
+    BlockPage, Body, CheckpointBody, Cid, Codec, DeliveryPage, Descriptor, Envelope, EnvelopeError, Identity,
+    Kind, Place, Plaintext, Role, Statement, checkpoint, name_is_plain,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -123,6 +123,22 @@ proptest! {
     fn pages(step in option::of((cid(Codec::DagCbor), cid(Codec::DagCbor))), next in time()) {
         let page = DeliveryPage { step, next };
         prop_assert_eq!(DeliveryPage::decode(&page.encode()), Ok(page));
+    }
+
+    #[test]
+    fn block_pages(
+        all in btree_map((time(), any::<u32>()), (any::<bool>(), any::<u64>()), 0..64),
+        more: bool,
+    ) {
+        let mut blocks = Vec::new();
+        for ((sequence, n), (raw, block)) in all {
+            let cid = Cid::of(if raw { Codec::Raw } else { Codec::DagCbor }, &block.to_be_bytes());
+            if blocks.iter().all(|(_, other)| *other != cid) {
+                blocks.push((Place { sequence, n }, cid));
+            }
+        }
+        let page = BlockPage { more: more && !blocks.is_empty(), blocks };
+        prop_assert_eq!(BlockPage::decode(&page.encode()), Ok(page));
     }
 
     #[test]

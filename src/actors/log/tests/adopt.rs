@@ -62,7 +62,7 @@ fn what_does_not_follow_is_refused_and_nothing_of_its_batch_is_taken() {
         ("exchanged", Box::new(|copies| copies.swap(1, 2))),
         ("twice", Box::new(|copies| copies[3].record = copies[2].record.clone())),
         ("a bit", Box::new(|copies| copies[1].record[60] ^= 1)),
-        ("cut", Box::new(|copies| drop(copies[5].record.pop()))),
+        ("cut", Box::new(|copies| _ = copies[5].record.pop())),
     ];
     for (what, harm) in bad {
         let log = memory(&MemoryStore::default());
