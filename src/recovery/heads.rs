@@ -1,6 +1,6 @@
 //! Where a recovery begins: checkpoints that somebody named, and those that mirrors say they hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dta_crypto::IdentityKeys;
@@ -13,6 +13,9 @@ use crate::actors::peers::{PeerClient, PeerUrl};
 
 /// Bytes of a mirror's answer.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
+
+/// Checkpoints that are taken from one mirror's answer, at most.
+const HEADS_MAX: usize = 1_024;
 
 /// What a mirror says of itself: `GET /v1/mirror`.
 #[derive(Debug, Default, Deserialize)]
@@ -46,7 +49,8 @@ impl Mirror {
 
     /// The newest checkpoint that it holds of each chain: whose that is, the checkpoint says.
     pub fn heads(&self) -> Vec<Cid> {
-        self.following.iter().filter_map(|one| one.checkpoint.as_ref()?.parse().ok()).collect()
+        let named = self.following.iter().filter_map(|one| one.checkpoint.as_ref()?.parse().ok());
+        named.take(HEADS_MAX).collect()
     }
 }
 
@@ -60,65 +64,52 @@ pub(super) struct Head {
 /// The identity that the seed makes, and its checkpoints among these, the newest first. Others' are passed over.
 ///
 /// # Errors
-/// `NoHead`: none of them is, with what is wrong with each.
+/// `NoHead`: none of them is, with what is wrong with each. `TwoIdentities`.
 pub(super) fn of_seed(
     fetch: &Fetch<'_>,
     keys: &IdentityKeys,
     named: &[Cid],
 ) -> Result<(Identity, Vec<Head>), RecoverError> {
     let mut wrong = Vec::new();
-    let mut identities: BTreeMap<Cid, Identity> = BTreeMap::new();
     let mut heads = Vec::new();
-    for cid in named {
-        match head(fetch, keys, *cid)? {
-            Ok((identity, head)) => {
-                heads.push((identity.cid(), head));
-                identities.insert(identity.cid(), identity);
-            }
+    for (cid, block) in named.iter().zip(fetch.all(named.to_vec())?) {
+        match block.map_err(|error| error.to_string()).and_then(|block| read(&block)) {
+            Ok((signer, number)) => heads.push((signer, Head { cid: *cid, number })),
             Err(why) => wrong.push(format!("{cid}: {why}")),
         }
     }
-    heads.sort_by_key(|(_, head)| std::cmp::Reverse(head.number));
-    let Some((owner, _)) = heads.first() else { return Err(RecoverError::NoHead(wrong.join("; "))) };
-    let owner = *owner;
-    let identity = identities.remove(&owner).ok_or(RecoverError::Stopping)?;
-    if let Some(other) = identities.into_keys().next() {
-        return Err(RecoverError::TwoIdentities(owner, other));
+    let signers: BTreeSet<Cid> = heads.iter().map(|(signer, _)| *signer).collect();
+    let signers: Vec<Cid> = signers.into_iter().collect();
+    let mut own = BTreeMap::new();
+    for (cid, block) in signers.iter().zip(fetch.all(signers.clone())?) {
+        let identity = block
+            .map_err(|error| format!("its identity is not to be had: {error}"))
+            .and_then(|block| Identity::decode(&block).map_err(|error| error.to_string()));
+        match identity {
+            Ok(identity) if identity.public() == keys.public() => drop(own.insert(*cid, identity)),
+            Ok(_) => wrong.push(format!("a checkpoint of {cid}, whose keys this seed does not make")),
+            Err(why) => wrong.push(format!("a checkpoint of {cid}: {why}")),
+        }
+    }
+    heads.retain(|(signer, _)| own.contains_key(signer));
+    let mut identities = own.into_values();
+    let Some(identity) = identities.next() else { return Err(RecoverError::NoHead(wrong.join("; "))) };
+    if let Some(other) = identities.next() {
+        return Err(RecoverError::TwoIdentities(identity.cid(), other.cid()));
     }
     for why in wrong {
         tracing::warn!(why, "not a checkpoint to recover from");
     }
+    heads.sort_by_key(|(_, head)| std::cmp::Reverse(head.number));
     Ok((identity, heads.into_iter().map(|(_, head)| head).collect()))
 }
 
-/// What is wrong with it is in the inner answer.
-fn head(
-    fetch: &Fetch<'_>,
-    keys: &IdentityKeys,
-    cid: Cid,
-) -> Result<Result<(Identity, Head), String>, RecoverError> {
-    let block = match fetch.all(vec![cid])?.pop() {
-        Some(Ok(block)) => block,
-        Some(Err(error)) => return Ok(Err(error.to_string())),
-        None => return Err(RecoverError::Stopping),
-    };
-    let read = Envelope::decode(&block).map_err(|error| error.to_string()).and_then(|envelope| {
-        let statement = envelope.statement();
-        match (&statement.body, statement.signer) {
-            (Body::Checkpoint(body), Some(signer)) => Ok((signer, body.number)),
-            _ => Err(format!("is {} and no checkpoint", statement.kind)),
-        }
-    });
-    let (signer, number) = match read {
-        Ok(read) => read,
-        Err(why) => return Ok(Err(why)),
-    };
-    let identity = match fetch.all(vec![signer])?.pop() {
-        Some(Ok(block)) => Identity::decode(&block).map_err(|error| format!("its signer: {error}")),
-        _ => Err(format!("its signer's identity {signer} is not to be had")),
-    };
-    Ok(identity.and_then(|identity| match identity.public() == keys.public() {
-        true => Ok((identity, Head { cid, number })),
-        false => Err(format!("is of {signer}, whose keys this seed does not make")),
-    }))
+/// Whose checkpoint it is, and which, as it says itself.
+fn read(block: &[u8]) -> Result<(Cid, u64), String> {
+    let envelope = Envelope::decode(block).map_err(|error| error.to_string())?;
+    let statement = envelope.statement();
+    match (&statement.body, statement.signer) {
+        (Body::Checkpoint(body), Some(signer)) => Ok((signer, body.number)),
+        _ => Err(format!("is {} and no checkpoint", statement.kind)),
+    }
 }
