@@ -5,6 +5,7 @@ mod chance;
 pub(crate) mod kit;
 mod lifecycle;
 mod log;
+mod mirror;
 mod peers;
 mod refused;
 mod vectors;

@@ -9,6 +9,7 @@ mod kit;
 mod known;
 mod leaks;
 mod mallory;
+mod mirror;
 mod partition;
 mod taken_back;
 mod types;

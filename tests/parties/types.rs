@@ -7,17 +7,20 @@ use reqwest::blocking::Client;
 
 use crate::kit::Home;
 
-const FULFIL: [(&str, &str); 4] = [
+const FULFIL: [(&str, &str); 5] = [
     ("POST", "/v1/fulfill/order"),
     ("POST", "/v1/fulfill/order/secret"),
     ("POST", "/v1/fulfill/order/step"),
     ("GET", "/v1/fulfill/order/deliveries"),
+    ("GET", "/v1/fulfill/log/blocks"),
 ];
 /// Those that principals have, too.
-const STEP: &str = "/v1/fulfill/order/step";
+const ANYBODYS: [&str; 2] = ["/v1/fulfill/order/step", "/v1/fulfill/log/blocks"];
+/// Those that everybody may ask, at every address.
+const PUBLIC: [(&str, &str); 2] = [("GET", "/v1/mirror"), ("GET", "/v1/mirror/proof")];
 /// Those of everybody who may order.
 const ORDER: [(&str, &str); 2] = [("POST", "/v1/order"), ("POST", "/v1/order/x/cancel")];
-const ALL: [(&str, &str); 16] = [
+const ALL: [(&str, &str); 19] = [
     ("GET", "/v1/status"),
     ("GET", "/v1/ready"),
     ("POST", "/v1/identity"),
@@ -34,6 +37,9 @@ const ALL: [(&str, &str); 16] = [
     ("POST", "/v1/order/x/retry"),
     ("GET", "/v1/order/x"),
     ("GET", "/v1/order/x/history"),
+    ("POST", "/v1/mirror/follow"),
+    ("POST", "/v1/mirror/unfollow"),
+    ("POST", "/v1/mirror/check"),
 ];
 
 /// Whether there is such a route: it answers something else than that there is none.
@@ -50,6 +56,9 @@ fn check(url: &str, what: &str, expected: impl Fn(&str, &str) -> bool) {
     for route in FULFIL.into_iter().chain(ORDER).chain(ALL) {
         assert_eq!(is_there(url, route), expected(route.0, route.1), "{what}: {route:?}");
     }
+    for route in PUBLIC {
+        assert!(is_there(url, route), "{what}: {route:?}");
+    }
     assert!(!is_there(url, ("GET", "/v1/fulfill")) && !is_there(url, ("GET", "/")));
 }
 
@@ -62,7 +71,7 @@ fn each_type_has_its_routes_and_no_other() {
         ("masterfiduciary", "fiduciary", false, true),
     ] {
         let fulfils = |path: &str| FULFIL.iter().any(|(_, fulfil)| *fulfil == path);
-        let for_peers = |path: &str| fulfils(path) && (serves || path == STEP);
+        let for_peers = |path: &str| fulfils(path) && (serves || ANYBODYS.contains(&path));
         let for_clients =
             |method: &str, path: &str| !fulfils(path) && (orders || !ORDER.contains(&(method, path)));
         let home = Home::empty();

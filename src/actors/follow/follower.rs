@@ -183,6 +183,10 @@ impl Follower {
         let files = self.files.clone();
         match blocking(move || files.read()).await {
             Ok(held) => {
+                if held.blocks == 0 {
+                    // What this start copies need not be looked at today.
+                    self.look.succeeded(self.following.parts.pace.look_again);
+                }
                 self.held = held;
                 true
             }
