@@ -4,6 +4,8 @@
 
 mod kit;
 
+use dta_proof::checkpoints::Walk;
+use dta_protocol::{Cid, Envelope, Identity};
 use kit::{Home, Node, text};
 use serde_json::Value;
 
@@ -81,6 +83,55 @@ fn a_chain_is_fetched_from_a_node_and_followed_to_its_beginning() {
     let id = peer.rsplit('/').next().unwrap();
     assert_eq!(ids.lines().next().unwrap(), format!("peer {id}"));
     assert_eq!(ids.lines().nth(1).unwrap(), format!("node {}", alice.must(&["identity", "show"]).trim()));
+}
+
+/// Somebody who has nothing but the newest checkpoint's CID finds all: back one by one, and by the links that leap.
+#[test]
+fn the_checkpoints_are_fetched_from_a_node_and_followed_to_the_first() {
+    let key = swarm_key();
+    let alice = home(&key, &[]);
+    let settings = std::fs::read_to_string(alice.path().join("config.toml")).unwrap();
+    alice.settings(&format!("{settings}[checkpoints]\nrecords = 1\nafter_ms = 1\n"));
+    let node = alice.start();
+    while alice.newest_checkpoint().is_none_or(|(number, _)| number < 17) {
+        received(&node);
+    }
+    let (number, newest) = alice.newest_checkpoint().unwrap();
+    mirrored(&node);
+    let (peer, file, out) = (address(&node), alice.path().join("swarm.key"), alice.path().join("block"));
+    let (file, out) = (file.to_str().unwrap(), out.to_str().unwrap());
+    let get = |cid: &str, more: &[&str]| {
+        Home::empty().must(&[&["ipfs", "get", "--peer", &peer, "--swarm-key", file, cid], more].concat())
+    };
+    let chain = get(&newest.to_string(), &["--follow"]);
+    assert_eq!(chain.lines().count() as u64, number + 1);
+    assert!(
+        chain.lines().all(|line| line.contains(" log/checkpoint ") && line.ends_with(" signature=valid")),
+        "{chain}"
+    );
+    assert!(chain.lines().last().unwrap().contains(" previous=none "), "{chain}");
+
+    let block = |cid: &str| {
+        get(cid, &["-o", out]);
+        std::fs::read(out).unwrap()
+    };
+    let owner = Identity::decode(&block(&node.cid())).unwrap();
+    let signed = |cid: &Cid| Envelope::decode(&block(&cid.to_string())).unwrap().verify(&owner).unwrap();
+    let mut walk = Walk::new(&owner, signed(&newest)).unwrap();
+    let mut rounds = 0;
+    loop {
+        let wanted: Vec<_> = walk.wanted().collect();
+        if wanted.is_empty() {
+            break;
+        }
+        for (number, cid) in wanted {
+            walk.take(number, signed(&cid)).unwrap();
+        }
+        rounds += 1;
+    }
+    let found = walk.finish().unwrap();
+    assert!(found.len() as u64 == number + 1 && rounds <= 17, "{rounds} rounds for {}", found.len());
+    assert!(found.windows(2).all(|pair| pair[0].note().size() < pair[1].note().size()));
 }
 
 /// Files of blocks that its IPFS node has.
