@@ -36,6 +36,8 @@ pub struct Held {
     pub newest: Option<Checkpoint>,
     /// The newest that is held whole, with all that its record and those before it published.
     pub whole: Option<Checkpoint>,
+    /// The epoch as which the log has been copied from its beginning: a recovery may have other blocks where others stood.
+    pub epoch: u64,
 }
 
 /// The next blocks of a log, each with its place and its name.
@@ -91,6 +93,14 @@ pub enum NotItsLog {
         #[source]
         why: NoteError,
     },
+    /// Its owner recovered it, and records are lost: what stands where is to be asked anew.
+    #[error("checkpoint {cid}: its log is of epoch {epoch} now")]
+    NewEpoch {
+        /// Which.
+        cid: Cid,
+        /// The new epoch.
+        epoch: u64,
+    },
     /// A checkpoint is left out, or comes again.
     #[error("checkpoint {cid}: has the number {found}, and {expected} comes next")]
     Number {
@@ -121,6 +131,7 @@ impl NotItsLog {
             NotItsLog::Changed { .. } => "log-changed",
             NotItsLog::Checkpoint { why, .. } => why.code(),
             NotItsLog::Note { why, .. } => why.code(),
+            NotItsLog::NewEpoch { .. } => "log-new-epoch",
             NotItsLog::Number { .. } => "checkpoint-number",
             NotItsLog::Previous(_) => "checkpoint-previous",
             NotItsLog::Shorter(_) => "checkpoint-shorter",
@@ -194,6 +205,14 @@ impl Held {
             return Ok(None);
         };
         let note = Note::verify(&body.note, owner).map_err(|why| NotItsLog::Note { cid, why })?;
+        let (epoch, size) = (note.origin().epoch, note.size());
+        if epoch > self.epoch {
+            return Err(NotItsLog::NewEpoch { cid, epoch });
+        }
+        // A recovery tells of its last one again.
+        if self.newest.as_ref().is_some_and(|newest| newest.cid == cid) {
+            return Ok(None);
+        }
         let expected = self.newest.as_ref().map_or(0, |newest| newest.number.saturating_add(1));
         if body.number != expected {
             return Err(NotItsLog::Number { cid, found: body.number, expected });
@@ -201,7 +220,6 @@ impl Held {
         if *previous != self.newest.as_ref().map(|newest| newest.cid) {
             return Err(NotItsLog::Previous(cid));
         }
-        let (epoch, size) = (note.origin().epoch, note.size());
         if self.newest.as_ref().is_some_and(|newest| (epoch, size) < (newest.epoch, newest.size)) {
             return Err(NotItsLog::Shorter(cid));
         }

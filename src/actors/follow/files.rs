@@ -34,6 +34,12 @@ struct Stored {
     newest: Option<StoredCheckpoint>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     whole: Option<StoredCheckpoint>,
+    #[serde(skip_serializing_if = "is_first", default)]
+    epoch: u64,
+}
+
+fn is_first(epoch: &u64) -> bool {
+    *epoch == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -170,7 +176,7 @@ fn parse_entry(entry: &[u8; ENTRY_BYTES]) -> io::Result<(Place, Cid)> {
 }
 
 fn parse(bytes: &[u8]) -> io::Result<Held> {
-    let Stored { last, blocks, newest, whole } = serde_json::from_slice(bytes)?;
+    let Stored { last, blocks, newest, whole, epoch } = serde_json::from_slice(bytes)?;
     let checkpoint = |stored: StoredCheckpoint| {
         let StoredCheckpoint { cid, number, epoch, size, sequence } = stored;
         let cid = cid.parse().map_err(io::Error::other)?;
@@ -185,6 +191,7 @@ fn parse(bytes: &[u8]) -> io::Result<Held> {
         blocks,
         newest: newest.map(checkpoint).transpose()?,
         whole: whole.map(checkpoint).transpose()?,
+        epoch,
     })
 }
 
@@ -199,6 +206,7 @@ fn text(held: &Held) -> io::Result<Vec<u8>> {
         blocks: held.blocks,
         newest: held.newest.as_ref().map(checkpoint),
         whole: held.whole.as_ref().map(checkpoint),
+        epoch: held.epoch,
     })?)
 }
 

@@ -215,7 +215,12 @@ impl Follower {
         let (is_empty, more) = (page.blocks.is_empty(), page.more);
         // An empty one still says that the newest record is here as a whole.
         if !is_empty || self.held.newest != self.held.whole {
-            self.keep(page, owner).await?;
+            match self.keep(page, owner).await {
+                Err(Failure::NotItsLog(NotItsLog::NewEpoch { epoch, .. })) => {
+                    return self.begin_anew(epoch).await;
+                }
+                kept => kept?,
+            }
         }
         if more {
             return Ok(Duration::ZERO);
@@ -225,6 +230,16 @@ impl Follower {
             self.idle.reset();
         }
         Ok(self.idle.pause())
+    }
+
+    /// Copies a log that was recovered from its beginning; what is here already is kept again, which changes nothing.
+    async fn begin_anew(&mut self, epoch: u64) -> Result<Duration, Failure> {
+        tracing::warn!(peer = %self.peer, epoch, "a followed node recovered its log: it is copied again from its beginning");
+        let (files, before) = (self.files.clone(), Held { epoch, ..Held::default() });
+        let held = before.clone();
+        blocking(move || files.write(&before, &[], &before)).await?;
+        (self.held, self.looked) = (held, 0);
+        Ok(Duration::ZERO)
     }
 
     /// What the followed node published after this place, by its word; each block is what its name says.
