@@ -10,6 +10,7 @@ mod known;
 mod leaks;
 mod mallory;
 mod partition;
+mod proved;
 mod taken_back;
 mod types;
 mod whole;
