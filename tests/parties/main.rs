@@ -11,6 +11,7 @@ mod leaks;
 mod mallory;
 mod mirror;
 mod partition;
+mod proved;
 mod taken_back;
 mod types;
 mod whole;

@@ -106,11 +106,12 @@ impl Party {
 pub struct Settings {
     pub order_wait_ms: u64,
     pub give_up_after_ms: u64,
+    pub missing_after_ms: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { order_wait_ms: 30_000, give_up_after_ms: 259_200_000 }
+        Self { order_wait_ms: 30_000, give_up_after_ms: 259_200_000, missing_after_ms: 600_000 }
     }
 }
 
@@ -121,11 +122,11 @@ impl Settings {
     }
 
     pub fn text(&self, node_type: &str, fiduciary: &str) -> String {
-        let Self { order_wait_ms, give_up_after_ms } = self;
+        let Self { order_wait_ms, give_up_after_ms, missing_after_ms } = self;
         format!(
             "[node]\ntype = \"{node_type}\"\nfiduciary = \"{fiduciary}\"\n\
              [http]\norder_wait_ms = {order_wait_ms}\n\
-             [peers]\ngive_up_after_ms = {give_up_after_ms}\n\
+             [peers]\ngive_up_after_ms = {give_up_after_ms}\nmissing_after_ms = {missing_after_ms}\n\
              [clock]\ntrusted_after_ms = 1\n\
              [log]\nlevel = \"info,milagro_dta=debug\"\n"
         )

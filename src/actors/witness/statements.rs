@@ -46,16 +46,16 @@ pub struct Seeker {
     /// Who is being asked.
     asking: JoinSet<Answered>,
     asked: HashSet<Cid>,
-    /// Answers under notes that are still to be proved.
-    heard: HashMap<Cid, Heard>,
+    /// Answers under notes that are still to be proved, and when they were asked for.
+    heard: HashMap<Cid, (Heard, Patience)>,
 }
 
-/// What came of asking an owner.
+/// What came of asking an owner, see [`ask_one`].
 struct Answered {
     owner: Cid,
-    /// None if it said nothing that counts.
+    /// When it was asked: what is not missing then is not for an answer that is judged later.
+    asked: Patience,
     heard: Option<Heard>,
-    /// It answered to the end.
     is_whole: bool,
 }
 
@@ -104,7 +104,7 @@ impl Seeker {
         self.ask().await;
         let read_in = Duration::from_millis(self.read_at_ms.saturating_sub(self.now_ms()));
         tokio::select! {
-            Some(Ok(answered)) = self.asking.join_next() => self.take(answered).await,
+            Some(Ok(answered)) = self.asking.join_next() => self.take(answered),
             () = sleep(read_in.min(TICK)) => {}
         }
     }
@@ -145,12 +145,15 @@ impl Seeker {
             self.asked.insert(owner);
             let (services, client) = (self.services.clone(), self.client.clone());
             let statements = self.unsettled.due_of(&owner, &patience);
-            self.asking.spawn(ask_one(services, client, owner, url, statements));
+            self.asking.spawn(async move {
+                let (heard, is_whole) = ask_one(&services, &client, owner, &url, &statements).await;
+                Answered { owner, asked: patience, heard, is_whole }
+            });
         }
     }
 
-    async fn take(&mut self, answered: Answered) {
-        let Answered { owner, heard, is_whole } = answered;
+    fn take(&mut self, answered: Answered) {
+        let Answered { owner, asked, heard, is_whole } = answered;
         let now_ms = self.now_ms();
         self.asked.remove(&owner);
         match is_whole {
@@ -158,7 +161,7 @@ impl Seeker {
             false => self.pauses.begin(owner, now_ms),
         }
         match heard {
-            Some(heard) => self.heard.insert(owner, heard),
+            Some(heard) => self.heard.insert(owner, (heard, asked)),
             None => self.heard.remove(&owner),
         };
     }
@@ -166,10 +169,10 @@ impl Seeker {
     /// Records what the answers settle by now. One under a note that is still to be proved is kept until it is, or until the
     /// owner is asked anew.
     async fn settle_heard(&mut self) {
-        for (owner, heard) in std::mem::take(&mut self.heard) {
-            let (patience, unsettled) = (self.patience(), &self.unsettled);
+        for (owner, (heard, asked)) in std::mem::take(&mut self.heard) {
+            let unsettled = &self.unsettled;
             let look = self.services.watch(owner, |watched| {
-                watched.settle(&heard, &patience, |settled| unsettled.all_settled(&owner, settled))
+                watched.settle(&heard, &asked, |settled| unsettled.all_settled(&owner, settled))
             });
             if let Err(error) = look.await {
                 tracing::warn!(%error, %owner, "what was proved of statements is not recorded; it is asked again");
@@ -185,7 +188,7 @@ impl Seeker {
                 self.read_at_ms = 0;
             }
             if !is_all && watched.standing(&heard.under) == Standing::Waits {
-                self.heard.insert(owner, heard);
+                self.heard.insert(owner, (heard, asked));
             }
         }
     }
@@ -218,27 +221,26 @@ fn taken(log: &dyn LogReader, from: u64) -> Result<(Vec<(Cid, Taken)>, u64), Una
     Ok((found, to))
 }
 
-/// Asks an owner for its newest note, and for a proof of each of these statements under it.
+/// Asks an owner for its newest note, and for a proof of each of these statements under it; none if it said nothing that counts,
+/// and whether it answered to the end.
 async fn ask_one(
-    services: Arc<Services>,
-    client: Arc<PeerClient>,
+    services: &Services,
+    client: &PeerClient,
     owner: Cid,
-    url: PeerUrl,
-    statements: Vec<Taken>,
-) -> Answered {
-    let away = Answered { owner, heard: None, is_whole: false };
-    let Some(note) = newest_note(&services, &client, &owner, &url).await else { return away };
+    url: &PeerUrl,
+    statements: &[Taken],
+) -> (Option<Heard>, bool) {
+    let Some(note) = newest_note(services, client, &owner, url).await else { return (None, false) };
     // A sighting like any other: a proof is worth what the note is.
-    let Ok(Ok(())) = services.see_note(note.text()).await else { return away };
+    let Ok(Ok(())) = services.see_note(note.text()).await else { return (None, false) };
     let under = tip_of(&note, services.clock.wall_ms());
     let mut said = Vec::new();
-    for taken in &statements {
-        let told = client.fetch(&url, &target(&taken.cid, &under), ANSWER_BYTES_MAX).await.ok();
+    for taken in statements {
+        let told = client.fetch(url, &target(&taken.cid, &under), ANSWER_BYTES_MAX).await.ok();
         match told.and_then(|(status, body)| answered(status, &body, &taken.cid, &under)) {
             Some(proved) => said.push(proved),
             None => break,
         }
     }
-    let is_whole = said.len() == statements.len();
-    Answered { owner, heard: Some(Heard::of(under, &statements, &said)), is_whole }
+    (Some(Heard::of(under, statements, &said)), said.len() == statements.len())
 }

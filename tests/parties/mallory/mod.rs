@@ -4,6 +4,7 @@ mod at_once;
 mod chance;
 mod fiduciary;
 mod forge;
+mod forgets;
 mod notes;
 mod principal;
 mod refusal;

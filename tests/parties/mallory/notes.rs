@@ -17,7 +17,7 @@ use crate::world::{Party, Settings};
 
 /// A log of hers: leaves as she likes them.
 #[derive(Default)]
-struct Log(RefCell<Vec<Hash>>);
+pub struct Log(RefCell<Vec<Hash>>);
 
 impl Hashes for Log {
     type Error = std::convert::Infallible;
@@ -29,21 +29,25 @@ impl Hashes for Log {
 
 impl Log {
     fn of(leaves: impl IntoIterator<Item = u8>) -> Self {
+        Self::with(leaves.into_iter().map(|leaf| [leaf; 32]))
+    }
+
+    pub fn with(leaves: impl IntoIterator<Item = Hash>) -> Self {
         let (log, mut frontier) = (Self::default(), Frontier::empty());
         for leaf in leaves {
-            log.0.borrow_mut().extend(frontier.push([leaf; 32]).into_iter().map(|(_, hash)| hash));
+            log.0.borrow_mut().extend(frontier.push(leaf).into_iter().map(|(_, hash)| hash));
         }
         log
     }
 
-    fn note(&self, who: &Mallory, epoch: u64, size: u64) -> Note {
+    pub fn note(&self, who: &Mallory, epoch: u64, size: u64) -> Note {
         let origin = Origin { identity: who.cid(), epoch };
         Note::sign(origin, size, tree::root(self, size).unwrap(), &who.keys).unwrap()
     }
 }
 
 /// What her node answers: a status and a body, by path and query.
-type Pages = Arc<Mutex<dyn Fn(&str) -> (u16, String) + Send>>;
+pub type Pages = Arc<Mutex<dyn Fn(&str) -> (u16, String) + Send>>;
 
 fn serve(pages: Pages) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -66,17 +70,21 @@ fn serve(pages: Pages) -> String {
     url
 }
 
-struct Scene {
-    bob: Party,
+pub struct Scene {
+    pub bob: Party,
     bobs: Identity,
-    mallory: Mallory,
+    pub mallory: Mallory,
 }
 
 impl Scene {
     /// Bob serves her; her node answers with these pages, if it serves at all.
     fn new(pages: Option<Pages>) -> Self {
+        Self::with(&Settings::default(), pages)
+    }
+
+    pub fn with(settings: &Settings, pages: Option<Pages>) -> Self {
         let mut bob = Party::new("bob");
-        bob.home.settings(&Settings::default().text("fiduciary", ""));
+        bob.home.settings(&settings.text("fiduciary", ""));
         bob.start();
         let mallory = Mallory::new("mallory");
         bob.pin(&mallory.document(), pages.map(serve).as_deref());
@@ -86,41 +94,51 @@ impl Scene {
 
     /// She places an order with this note, and these of others.
     fn place(&self, note: &str, seen: &[String]) -> (Forged, Heard) {
+        self.place_as(&self.mallory, note, seen)
+    }
+
+    fn place_as(&self, who: &Mallory, note: &str, seen: &[String]) -> (Forged, Heard) {
         let reference = new_reference();
         let about = About::new_order(&reference);
         let mut body = placed(&reference, &self.bobs, None);
         body.seen = seen.to_vec();
-        let sealed = self.mallory.seal(&about, &body, &[&self.mallory.identity, &self.bobs]);
-        let unsigned = self.mallory.sign(&about, Kind::Placed, vec![sealed]);
+        let sealed = who.seal(&about, &body, &[&who.identity, &self.bobs]);
+        let unsigned = who.sign(&about, Kind::Placed, vec![sealed]);
         let statement = Statement {
             body: Body::Order { note: Some(note.to_owned()) },
             ..unsigned.envelope.statement().clone()
         };
-        let envelope = Envelope::sign(&statement, &self.mallory.keys).unwrap().into_inner();
+        let envelope = Envelope::sign(&statement, &who.keys).unwrap().into_inner();
         let forged = Forged { envelope, bodies: unsigned.bodies };
-        let heard = self.mallory.post(&self.bob, ORDER, forged.cid(), &forged.blocks());
+        let heard = who.post(&self.bob, ORDER, forged.cid(), &forged.blocks());
         (forged, heard)
     }
 
-    fn taken(&self, note: &Note) {
-        let (_, heard) = self.place(note.text(), &[]);
+    pub fn taken(&self, note: &Note) -> Cid {
+        self.taken_from(&self.mallory, note)
+    }
+
+    /// Another places an order.
+    pub fn taken_from(&self, who: &Mallory, note: &Note) -> Cid {
+        let (placed, heard) = self.place_as(who, note.text(), &[]);
         assert_eq!(heard.status, 200, "{}", heard.timeless());
+        placed.cid()
     }
 
     /// What bob knows of a log.
-    fn watched(&self, owner: Cid) -> Value {
+    pub fn watched(&self, owner: Cid) -> Value {
         let all = self.bob.get("/v1/log/watched").is(200).body;
         let all = all.as_array().unwrap().iter();
         all.clone().find(|one| one["idDocumentCID"] == owner.to_string()).cloned().unwrap_or_default()
     }
 
-    fn alarms(&self) -> Vec<String> {
+    pub fn alarms(&self) -> Vec<String> {
         let watched = self.watched(self.mallory.cid());
         let alarms = watched["alarms"].as_array().unwrap();
         alarms.iter().map(|alarm| alarm["code"].as_str().unwrap().to_owned()).collect()
     }
 
-    fn until(&self, what: &str, holds: impl Fn() -> bool) {
+    pub fn until(&self, what: &str, holds: impl Fn() -> bool) {
         self.bob.until(what, |_| holds());
     }
 }
