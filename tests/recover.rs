@@ -226,6 +226,7 @@ fn mirrors_that_lag_lie_or_serve_an_old_head() {
     let later = newest(&node).0;
     node.stop();
     let mona_node = mona.start();
+    mona_node.until("she knows what she has", |node| held(node, &me).is_some());
     let old = held(&mona_node, &me).unwrap().0;
     assert_ne!(old, later);
     let own = newest(&mona_node).0;
