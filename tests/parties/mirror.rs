@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use dta_crypto::{ContentKey, IdentityKeys, Secret};
+use dta_crypto::{ContentKey, IdentityKeys};
 use dta_events::Rules;
 use dta_proof::{Note, Origin};
 use dta_protocol::car::Block;
@@ -20,7 +20,7 @@ use milagro_dta::keystore::{Keystore, Protection};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::kit::{Home, files, text};
+use crate::kit::{files, text};
 use crate::mallory::{Mallory, identity_of, now_ms};
 use crate::wire::{Mode, Wire};
 use crate::world::Party;

@@ -100,7 +100,7 @@ fn a_page_is_what_it_names_and_goes_on() {
     assert_eq!(Page::decode(&car_of(&[], false, &[]), None), Ok(page(&[], false)));
     let code = |car: &[u8], after| Page::decode(car, after).unwrap_err().code();
     assert_eq!(code(&good, Some(at(3, 0))), "page-backwards");
-    assert_eq!(code(&car_of(&named, true, &[one.clone()]), None), "page-other-blocks");
+    assert_eq!(code(&car_of(&named, true, std::slice::from_ref(&one)), None), "page-other-blocks");
     assert_eq!(code(&car_of(&named[..1], true, &[one.clone(), two]), None), "page-other-blocks");
     // Another block under the name of one.
     let mut wrong = good.clone();

@@ -26,6 +26,8 @@ fn copies(log: &dyn LogReader) -> Vec<Adopted> {
         .collect()
 }
 
+type Harm = Box<dyn Fn(&mut Vec<Adopted>)>;
+
 #[test]
 fn it_is_the_same_log_and_goes_on() {
     let lived = lived();
@@ -56,7 +58,7 @@ fn it_is_the_same_log_and_goes_on() {
 #[test]
 fn what_does_not_follow_is_refused_and_nothing_of_its_batch_is_taken() {
     let lived = lived();
-    let bad: [(&str, Box<dyn Fn(&mut Vec<Adopted>)>); 6] = [
+    let bad: [(&str, Harm); 6] = [
         ("0 follows nothing", Box::new(|copies| drop(copies.remove(0)))),
         ("a gap", Box::new(|copies| drop(copies.remove(2)))),
         ("exchanged", Box::new(|copies| copies.swap(1, 2))),
