@@ -125,6 +125,7 @@ fn after_a_thousand_orders_the_home_is_gone_and_comes_back_from_a_mirror() {
     let records = length(&node);
     copied(&mirror_node, &node, &me, records);
     assert!(mirror(&alice, &node, &["check", &mirror_node.cid()]).contains("held"));
+    let head = newest(&node).0;
     let words = alice.must(&["identity", "seed", "export"]);
     let seeds = alice.folder().join("copy");
     kit::copy_tree(&alice.path().join("seeds"), &seeds);
@@ -164,9 +165,12 @@ fn after_a_thousand_orders_the_home_is_gone_and_comes_back_from_a_mirror() {
     });
     node.stop();
 
-    // Without it each open order is custody-lost.
+    // Without it each open order is custody-lost. Of the epoch that nobody is to be told of again the mirror tells.
     let poor = empty(&words);
-    let report = poor.must(&["recover", "--from-ipfs", &mirror_node.url]);
+    let address =
+        mirror_node.get("/v1/status").is(200).body["ipfs"]["addresses"][0].as_str().unwrap().to_owned();
+    let report = poor.must(&["recover", "--from-ipfs", &head, "--peer", &address]);
+    assert!(said(&report, "epoch").starts_with("2 begins"), "{report}");
     let lost = format!("{} open orders without their seed, {} sealed secrets", open.len(), done.len());
     assert!(said(&report, "custody-lost").starts_with(&lost), "{report}");
     poor.must(&["log", "verify", "--deep"]);

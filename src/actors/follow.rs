@@ -19,7 +19,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use dta_protocol::Cid;
+use dta_proof::Note;
+use dta_protocol::{Body, Cid, Envelope};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -100,6 +101,17 @@ impl Following {
             }
         };
         self.parts.services.peers.followed().into_iter().map(replica).collect()
+    }
+
+    /// The note of the newest checkpoint that is held of a followed log. It was verified before it was kept.
+    pub async fn note_of(&self, peer: &Cid) -> Option<Note> {
+        let newest = self.replicas().get(peer).and_then(|replica| replica.held.newest.clone())?;
+        let block = self.parts.exchange.as_ref()?.stored(newest.cid).await.ok()??;
+        let owner = self.parts.services.known(peer).await.ok()??;
+        match &Envelope::decode(&block).ok()?.statement().body {
+            Body::Checkpoint(body) => Note::verify(&body.note, &owner.document).ok(),
+            _ => None,
+        }
     }
 
     /// Follows whom the operator says, until `stopping` says so.

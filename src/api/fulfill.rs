@@ -7,6 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use dta_events::order::{Command, Outcome, Party};
 use dta_events::record::{Aggregate, AggregateKind};
+use dta_proof::Note;
 use dta_protocol::{Cid, Codec, DeliveryPage, Kind, NotePage};
 
 use super::App;
@@ -130,7 +131,14 @@ async fn tell(app: &App, call: &PeerCall, up_to: u64) -> Result<(), ApiError> {
 
 /// `GET /v1/fulfill/log/note`: the newest note of the caller's log that was seen here. Who has lost its log asks.
 pub(super) async fn note(app: web::Data<App>, call: PeerCall) -> HttpResponse {
-    let page = NotePage { note: app.services.witness.newest(&call.caller.node()) }.encode();
+    let owner = call.caller.node();
+    let copied = app.following.note_of(&owner).await;
+    let newer = |note: &Note| {
+        let known = app.services.witness.known(&owner);
+        known.is_none_or(|known| (note.origin().epoch, note.size()) > known)
+    };
+    let copied = copied.filter(newer).map(|note| note.text().to_owned());
+    let page = NotePage { note: copied.or_else(|| app.services.witness.newest(&owner)) }.encode();
     let root = Cid::of(Codec::DagCbor, &page);
     match dta_protocol::car::encode(root, [(root, page.as_slice())]) {
         Ok(car) => call.answer(StatusCode::OK, car),

@@ -11,7 +11,8 @@ use dta_protocol::body::SecretBody;
 use dta_protocol::sealed::{self, SealRequest};
 use dta_protocol::{Cid, Identity, Kind, Plaintext as _, Role};
 
-use super::{RecoverError, append, io_at};
+use super::error::io_at;
+use super::{RecoverError, append};
 use crate::actors::log::{Append, Block, BlockClass, EventLog as _, LogReader as _, RocksLog};
 use crate::actors::seeds::{CidBytes, SeedStore as _, SoftStore};
 use crate::config::Config;

@@ -8,12 +8,12 @@
 mod chain;
 mod counterparties;
 mod custody;
+mod error;
 mod fetch;
 mod fill;
 mod heads;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,26 +24,24 @@ use dta_events::ids::{log_aggregate, node_aggregate};
 use dta_events::log::{CHECKPOINT, Checkpointed, Event};
 use dta_events::node::{self, Recovered};
 use dta_events::record::{Aggregate, Effect, Record, Stored};
-use dta_proof::checkpoints::{ChainError, Checkpoint};
+use dta_proof::checkpoints::Checkpoint;
 use dta_protocol::{Body, Cid, Identity};
-use thiserror::Error;
 
 use crate::actors::checkpoints::published::PublishedError;
 use crate::actors::checkpoints::{Published, published};
-use crate::actors::ipfs::{BlockExchange, ExchangeError};
-use crate::actors::log::{
-    Append, EventLog as _, LogReader as _, NotWritten, OpenError, ReadError, RocksLog, Uncertain,
-};
+use crate::actors::ipfs::BlockExchange;
+use crate::actors::log::{Append, EventLog as _, LogReader as _, RocksLog};
 use crate::actors::network::Network;
-use crate::actors::seeds::SeedError;
-use crate::actors::unavailable::Unavailable;
 use crate::config::{Config, TEMPLATE};
-use crate::home::{Home, HomeLock, LockError};
-use crate::node::open::{OpenNodeError, entropy, epoch};
+use crate::home::{Home, HomeLock};
+use crate::node::open::{entropy, epoch};
 use crate::ports::{Clock, OsEntropy};
+use error::io_at;
 use fetch::Fetch;
 use fill::Sealed;
 
+pub use custody::Found;
+pub use error::RecoverError;
 pub use heads::Mirror;
 
 /// The caller in the records that a recovery makes.
@@ -83,96 +81,7 @@ pub struct Report {
     /// Counterparties that were asked what they have seen, and those of them that answered.
     pub asked: (usize, usize),
     /// What became of custody.
-    pub custody: custody::Found,
-}
-
-/// Why nothing was recovered. The home is then as it was.
-#[derive(Debug, Error)]
-pub enum RecoverError {
-    /// There is a node.
-    #[error("home {} holds a node already: nothing was changed", .0.display())]
-    Exists(PathBuf),
-    /// Another process works there.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// Nothing to begin from.
-    #[error("no checkpoint of this node to recover from: {0}")]
-    NoHead(String),
-    /// One seed, two nodes.
-    #[error(
-        "the seed makes the keys of two identities, {0} and {1}: name a checkpoint of the one to recover"
-    )]
-    TwoIdentities(Cid, Cid),
-    /// A block that nobody has.
-    #[error("{0}; connect to another mirror as well")]
-    Fetch(#[from] ExchangeError),
-    /// A checkpoint is not what it should be.
-    #[error("checkpoint {cid}: {why}")]
-    Checkpoint {
-        /// Which.
-        cid: Cid,
-        /// What is wrong.
-        why: String,
-    },
-    /// The checkpoints are no chain.
-    #[error(transparent)]
-    Chain(#[from] ChainError),
-    /// What is sealed is no record of this program's.
-    #[error("a sealed record: {0}")]
-    Record(String),
-    /// Somebody has seen another log of this node.
-    #[error("{0}")]
-    Conflict(String),
-    /// Custody.
-    #[error("custody: {0}")]
-    Seeds(#[from] SeedError),
-    /// The log.
-    #[error("the log: {0}")]
-    Log(#[from] ReadError),
-    /// The log.
-    #[error("the log: {0}")]
-    Open(#[from] OpenError),
-    /// The log.
-    #[error("the log: {0}")]
-    Beginning(#[from] OpenNodeError),
-    /// The first records of the new epoch.
-    #[error("the first records of the new epoch were not written: {0}")]
-    Records(String),
-    /// The file beside the log.
-    #[error("checkpoint.json: {0}")]
-    Published(#[from] PublishedError),
-    /// What the log says.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-    /// The file system.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// Where.
-        path: PathBuf,
-        /// What.
-        #[source]
-        source: io::Error,
-    },
-    /// It was told to stop.
-    #[error("the network threads have stopped")]
-    Stopping,
-}
-
-impl From<NotWritten> for RecoverError {
-    fn from(error: NotWritten) -> Self {
-        RecoverError::Records(error.to_string())
-    }
-}
-
-impl From<Uncertain> for RecoverError {
-    fn from(error: Uncertain) -> Self {
-        RecoverError::Records(error.to_string())
-    }
-}
-
-fn io_at(path: &Path) -> impl FnOnce(io::Error) -> RecoverError + use<> {
-    let path = path.to_owned();
-    move |source| RecoverError::Io { path, source }
+    pub custody: Found,
 }
 
 /// Builds a node's log again in a home that has its seed and no log; what it is put together from is checked first, and the log

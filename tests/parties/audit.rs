@@ -226,7 +226,7 @@ fn of_all_parties(world: &World, order: &str) {
     let said = run(&join);
     assert!(said.status.success(), "{}", text(&said.stderr));
     assert_eq!(judge(Path::new(&joined), &["--json"]).outcome("logged"), ["holds"; 5]);
-    assert!(text(&run(&join).stderr).contains("is there already"), "and nothing is overwritten");
+    assert!(text(&run(&join).stderr).contains("File exists"), "and nothing is overwritten");
 
     // Another order's file is named, and does not count.
     let other = world.place(&world.carol.cid, &json!({})).order;

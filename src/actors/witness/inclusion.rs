@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(judged(&answer, "two", &under), Some(true));
         assert_eq!(judged(&answer, "three", &under), Some(false));
         assert_eq!(judged(&answer, "one", &Tip { root: [9; 32], ..under.clone() }), Some(false));
-        assert_eq!(judged(&answer, "one", &Tip { size: 8, ..under }), Some(false));
+        assert_eq!(judged(&answer, "one", &Tip { size: 9, ..under }), Some(false), "of another shape");
     }
 
     #[test]

@@ -238,7 +238,7 @@ const SOURCES: [&str; 14] = [
 ];
 
 /// Those that no bytes of another node reach, and why.
-const OUT_OF_REACH: [(&str, &str); 29] = [
+const OUT_OF_REACH: [(&str, &str); 34] = [
     ("cbor-not-canonical", "the net beneath a judge that finds each violation by its name"),
     ("envelope-other-signer", "the signer is looked up by what the statement names"),
     ("sealed-no-signer", "a statement that seals has a signer, or is refused as one"),
@@ -273,6 +273,11 @@ const OUT_OF_REACH: [(&str, &str); 29] = [
     ("name-character", "a document with such a name is no identity: field-value"),
     ("hosted-here", "of a client's command: src/api/tests/peers.rs"),
     ("not-pinned", "of a client's command: src/api/tests/peers.rs"),
+    ("keeps-no-blocks", "of a client's command: src/api/tests/mirror.rs"),
+    ("log-elsewhere", "of a client's command: src/api/tests/mirror.rs"),
+    ("not-addressed", "of a client's command: src/api/tests/mirror.rs"),
+    ("not-followed", "of a client's command: src/api/tests/mirror.rs"),
+    ("own-log", "of a client's command: src/api/tests/mirror.rs"),
 ];
 
 /// The names in `=> "name"` of an error's `code`; what has spaces is words.

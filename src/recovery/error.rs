@@ -1,0 +1,105 @@
+//! Why a recovery gives nothing.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use dta_proof::checkpoints::ChainError;
+use dta_protocol::Cid;
+use thiserror::Error;
+
+use crate::actors::checkpoints::published::PublishedError;
+use crate::actors::ipfs::ExchangeError;
+use crate::actors::log::{NotWritten, OpenError, ReadError, Uncertain};
+use crate::actors::seeds::SeedError;
+use crate::actors::unavailable::Unavailable;
+use crate::home::LockError;
+use crate::node::open::OpenNodeError;
+
+/// Why nothing was recovered. The home is then as it was.
+#[derive(Debug, Error)]
+pub enum RecoverError {
+    /// There is a node.
+    #[error("home {} holds a node already: nothing was changed", .0.display())]
+    Exists(PathBuf),
+    /// Another process works there.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Nothing to begin from.
+    #[error("no checkpoint of this node to recover from: {0}")]
+    NoHead(String),
+    /// One seed, two nodes.
+    #[error(
+        "the seed makes the keys of two identities, {0} and {1}: name a checkpoint of the one to recover"
+    )]
+    TwoIdentities(Cid, Cid),
+    /// A block that nobody has.
+    #[error("{0}; connect to another mirror as well")]
+    Fetch(#[from] ExchangeError),
+    /// A checkpoint is not what it should be.
+    #[error("checkpoint {cid}: {why}")]
+    Checkpoint {
+        /// Which.
+        cid: Cid,
+        /// What is wrong.
+        why: String,
+    },
+    /// The checkpoints are no chain.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// What is sealed is no record of this program's.
+    #[error("a sealed record: {0}")]
+    Record(String),
+    /// Somebody has seen another log of this node.
+    #[error("{0}")]
+    Conflict(String),
+    /// Custody.
+    #[error("custody: {0}")]
+    Seeds(#[from] SeedError),
+    /// The log.
+    #[error("the log: {0}")]
+    Log(#[from] ReadError),
+    /// The log.
+    #[error("the log: {0}")]
+    Open(#[from] OpenError),
+    /// The log.
+    #[error("the log: {0}")]
+    Beginning(#[from] OpenNodeError),
+    /// The first records of the new epoch.
+    #[error("the first records of the new epoch were not written: {0}")]
+    Records(String),
+    /// The file beside the log.
+    #[error("checkpoint.json: {0}")]
+    Published(#[from] PublishedError),
+    /// What the log says.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The file system.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What.
+        #[source]
+        source: io::Error,
+    },
+    /// It was told to stop.
+    #[error("the network threads have stopped")]
+    Stopping,
+}
+
+impl From<NotWritten> for RecoverError {
+    fn from(error: NotWritten) -> Self {
+        RecoverError::Records(error.to_string())
+    }
+}
+
+impl From<Uncertain> for RecoverError {
+    fn from(error: Uncertain) -> Self {
+        RecoverError::Records(error.to_string())
+    }
+}
+
+pub(super) fn io_at(path: &Path) -> impl FnOnce(io::Error) -> RecoverError + use<> {
+    let path = path.to_owned();
+    move |source| RecoverError::Io { path, source }
+}
