@@ -154,6 +154,7 @@ fn import(home: &Home, seal: &Seal) -> anyhow::Result<()> {
         say("go on with `dta daemon`")?;
     } else {
         say("if there is a backup of this node's log/ and seeds/, restore it here now, then `dta daemon`;")?;
+        say("without one, `dta recover` builds the log again from a mirror;")?;
         say("`dta init` makes another identity and an empty log, for a new node only")?;
     }
     Ok(())

@@ -54,7 +54,8 @@ pub enum OpenNodeError {
     NotInitialised(String),
     /// A home that has lost its log.
     #[error(
-        "home {0} holds seeds in custody but no log/: restore its newest copy; `dta init` would make another node"
+        "home {0} holds seeds in custody but no log/: restore its newest copy, or run `dta recover`; \
+         `dta init` would make another node"
     )]
     LogMissing(String),
     /// A home that has lost its settings: to start with the defaults would leave out copies of the seeds in silence.
