@@ -50,7 +50,7 @@ fn one_spelling(stored: &Stored) {
     }
 }
 
-const NAMES: [(&str, u16); 24] = [
+const NAMES: [(&str, u16); 26] = [
     ("order/step-appended", 1),
     ("order/step-refused", 1),
     ("order/equivocation-seen", 1),
@@ -72,6 +72,8 @@ const NAMES: [(&str, u16); 24] = [
     ("log/statements-proved", 1),
     ("log/statements-missing", 1),
     ("order/custody-lost", 1),
+    ("order/custody-found", 1),
+    ("order/held", 1),
     ("node/recovered", 1),
     ("peer/followed", 1),
     ("peer/unfollowed", 1),
@@ -159,6 +161,8 @@ fn all_events() -> Vec<Event> {
         },
         Event::DeliveriesResumed { at_ms: 10 },
         Event::CustodyLost { at_ms: 11 },
+        Event::CustodyFound { at_ms: 12 },
+        Event::Held { at_ms: 13 },
     ];
     steps.chain(further).collect()
 }
@@ -182,7 +186,7 @@ pub fn events() -> Vec<Vec<u8>> {
             .unwrap(),
     );
     let followed = peer::Event::Followed { identity: cid("alice") }.to_stored().unwrap();
-    let others = [(6, created), (7, learned), (8, pinned), (10, begun), (22, followed)];
+    let others = [(6, created), (7, learned), (8, pinned), (10, begun), (24, followed)];
     let others = others.map(|(name, stored)| [&[name][..], &stored.bytes].concat());
     all_events().iter().map(input).chain(others).collect()
 }

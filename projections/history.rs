@@ -68,6 +68,10 @@ pub enum Entry {
     DeliveriesResumed,
     /// A recovery did not find what custody held for the order.
     CustodyLost,
+    /// It is here after all.
+    CustodyFound,
+    /// A recovery leaves the step that is due to the operator.
+    Held,
 }
 
 /// The common beginning of the row keys of one order's history; what follows is the record's sequence and the position in
@@ -141,5 +145,7 @@ fn entry(event: Event) -> Entry {
         Event::DeliveryEnded { to, step, outcome } => Entry::DeliveryEnded { to, step, outcome },
         Event::DeliveriesResumed { .. } => Entry::DeliveriesResumed,
         Event::CustodyLost { .. } => Entry::CustodyLost,
+        Event::CustodyFound { .. } => Entry::CustodyFound,
+        Event::Held { .. } => Entry::Held,
     }
 }

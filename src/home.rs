@@ -30,6 +30,11 @@ impl Home {
         self.root.join("log.new")
     }
 
+    /// The event log while `dta recover` builds it again: a folder.
+    pub fn log_in_recovery(&self) -> PathBuf {
+        self.root.join("log.recovering")
+    }
+
     /// The read models, which follow from the log: a folder.
     pub fn views(&self) -> PathBuf {
         self.root.join("views")
@@ -69,6 +74,11 @@ impl Home {
     /// The newest checkpoint that this node has published, outside its log.
     pub fn checkpoint(&self) -> PathBuf {
         self.root.join("checkpoint.json")
+    }
+
+    /// What that file said before a recovery.
+    pub fn checkpoint_before_recovery(&self) -> PathBuf {
+        self.root.join("checkpoint.json.before-recovery")
     }
 
     /// What [`HomeLock`] locks.

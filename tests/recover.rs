@@ -169,7 +169,7 @@ fn after_a_thousand_orders_the_home_is_gone_and_comes_back_from_a_mirror() {
     let poor = empty(&words);
     let address =
         mirror_node.get("/v1/status").is(200).body["ipfs"]["addresses"][0].as_str().unwrap().to_owned();
-    let report = poor.must(&["recover", "--from-ipfs", &head, "--peer", &address]);
+    let report = poor.must(&["recover", "--from-ipfs", &head, "--peer", &address, "--accept-loss"]);
     assert!(said(&report, "epoch").starts_with("2 begins"), "{report}");
     let lost = format!("{} open orders without their seed, {} sealed secrets", open.len(), done.len());
     assert!(said(&report, "custody-lost").starts_with(&lost), "{report}");
@@ -236,7 +236,11 @@ fn mirrors_that_lag_lie_or_serve_an_old_head() {
     let own = newest(&mona_node).0;
 
     // Somebody else has seen more, and says so.
-    let report = empty(&words).must(&["recover", "--from-ipfs", &mona_node.url]);
+    let home = empty(&words);
+    let why = home.must_fail(&["recover", "--from-ipfs", &mona_node.url]);
+    assert!(why.contains("connect to another mirror, or say --accept-loss"), "{why}");
+    assert!(!home.path().join("log").exists() && !home.path().join("log.recovering").exists());
+    let report = home.must(&["recover", "--from-ipfs", &mona_node.url, "--accept-loss"]);
     assert!(said(&report, "checkpoint").ends_with(&old), "{report}");
     assert!(said(&report, "lost").contains("records at least: somebody has a note of"), "{report}");
     let report =

@@ -62,6 +62,13 @@ enum What {
         custody_lost: bool,
     },
     #[serde(rename_all = "camelCase")]
+    CustodyFound {
+        custody_found: bool,
+    },
+    Held {
+        held: bool,
+    },
+    #[serde(rename_all = "camelCase")]
     RetentionEnded {
         retention_ended: String,
     },
@@ -109,6 +116,8 @@ impl From<HistoryRow> for Happened {
             },
             Entry::DeliveriesResumed => What::DeliveriesResumed { deliveries_resumed: true },
             Entry::CustodyLost => What::CustodyLost { custody_lost: true },
+            Entry::CustodyFound => What::CustodyFound { custody_found: true },
+            Entry::Held => What::Held { held: true },
             Entry::RetentionEnded { secret } => What::RetentionEnded { retention_ended: secret.to_string() },
         };
         Self {

@@ -145,6 +145,9 @@ struct Document {
     /// There only if it is so.
     #[serde(rename = "CustodyLost", skip_serializing_if = "std::ops::Not::not")]
     custody_lost: bool,
+    /// There only if it is so.
+    #[serde(rename = "Held", skip_serializing_if = "std::ops::Not::not")]
+    held: bool,
     policy: Policy,
     order_part2: Option<Part>,
     order_part3: Option<Part>,
@@ -193,6 +196,7 @@ impl Document {
             timestamp: row.created_at_ms / 1_000,
             state: order.stage.as_str(),
             custody_lost: order.custody_lost,
+            held: order.held,
             policy: Policy {
                 not_before_ms: order.terms.not_before_ms,
                 expires_at_ms: order.terms.expires_at_ms,

@@ -42,6 +42,9 @@ pub struct RecoverCommand {
     /// A copy of the seeds in custody: a folder with seeds.dta; without it each open order of a fiduciary is custody-lost
     #[arg(long, value_name = "FOLDER")]
     seeds: Option<PathBuf>,
+    /// Go on although somebody has seen more of this node's log than is found
+    #[arg(long)]
+    accept_loss: bool,
     /// How long to wait for each block
     #[arg(long, default_value_t = 10_000, value_name = "MS")]
     timeout_ms: u64,
@@ -53,7 +56,7 @@ pub struct RecoverCommand {
 /// Recovers, and says what was.
 ///
 /// # Errors
-/// For people to read; then nothing was changed.
+/// For people to read.
 pub fn run(home: &Home, command: &RecoverCommand) -> anyhow::Result<()> {
     if home.is_initialised() {
         bail!("home {} holds a node already: nothing was changed", home.root.display());
@@ -85,6 +88,7 @@ pub fn run(home: &Home, command: &RecoverCommand) -> anyhow::Result<()> {
         heads,
         timeout: Duration::from_millis(command.timeout_ms),
         seeds: command.seeds.clone(),
+        accept_loss: command.accept_loss,
     };
     let mut bars = Bars::default();
     let clock = Arc::new(SystemClock::default());
@@ -197,6 +201,10 @@ fn tell(report: &Report) -> anyhow::Result<()> {
     say(format_args!(
         "custody-lost    {} open orders without their seed, {} sealed secrets that are on no mirror",
         custody.lost_seeds, custody.lost_secrets
+    ))?;
+    say(format_args!(
+        "held            {} orders whose next step may have been made before: ask the other party, then `dta order retry`",
+        custody.held
     ))?;
     Ok(())
 }

@@ -48,6 +48,9 @@ pub enum InitError {
         .0.display()
     )]
     SeedsWithoutLog(PathBuf),
+    /// A recovery that was interrupted.
+    #[error("home {}: a recovery was interrupted: run `dta recover` again, or remove log.recovering", .0.display())]
+    Recovering(PathBuf),
     /// The name.
     #[error(transparent)]
     Name(#[from] identity::Rejection),
@@ -116,6 +119,9 @@ pub fn initialise(
     let _lock = HomeLock::acquire(home)?;
     if home.is_initialised() {
         return Err(InitError::Exists(home.root.clone()));
+    }
+    if home.log_in_recovery().exists() {
+        return Err(InitError::Recovering(home.root.clone()));
     }
     let config = Config::read(home)?;
     let copies = config.seed_copies(home);

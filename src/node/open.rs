@@ -58,6 +58,9 @@ pub enum OpenNodeError {
          `dta init` would make another node"
     )]
     LogMissing(String),
+    /// A recovery that was interrupted.
+    #[error("home {0}: a recovery was interrupted: run `dta recover` again")]
+    Recovering(String),
     /// A home that has lost its settings: to start with the defaults would leave out copies of the seeds in silence.
     #[error(
         "there is no {}, which `dta init` made: restore it; an empty one says that every setting is the default, \
@@ -152,6 +155,9 @@ impl OpenNode {
     ) -> Result<Self, OpenNodeError> {
         if !home.is_initialised() {
             let root = home.root.display().to_string();
+            if home.log_in_recovery().exists() {
+                return Err(OpenNodeError::Recovering(root));
+            }
             // An init that was interrupted between making custody and putting the log into its place is to be run again.
             let lost = home.seeds().join("seeds.dta").exists() && !home.log_in_the_making().exists();
             return Err(if lost {

@@ -36,6 +36,8 @@ pub struct Found {
     pub lost_seeds: usize,
     /// Released secrets, which no mirror has, that were sealed again from their seeds.
     pub sealed_again: usize,
+    /// Orders whose next step may have been made before: they wait for the operator.
+    pub held: usize,
     /// Orders whose sealed secret is gone.
     pub lost_secrets: usize,
 }
@@ -46,42 +48,58 @@ pub(super) fn restore(
     home: &Home,
     config: &Config,
     (seed, owner): (&Secret<32>, &Identity),
-    copy: Option<&Path>,
+    copy: Option<Vec<u8>>,
     log: &RocksLog,
     now_ms: u64,
 ) -> Result<Found, RecoverError> {
     let mut store = open(home, config, (seed, owner), copy)?;
     let seeds: BTreeSet<CidBytes> = store.list().into_iter().map(|listed| listed.placed).collect();
     let mut found = Found { seeds: seeds.len(), ..Found::default() };
-    let (mut lost, mut again) = (Vec::new(), Vec::new());
+    let (mut changes, mut again) = (Vec::new(), Vec::new());
     for aggregate in log.aggregates(AggregateKind::Order)? {
         let order = replay_order(&log.load(&aggregate)?);
         let order = order.map_err(|error| RecoverError::Record(error.to_string()))?;
         found.orders += 1;
-        match order.custody() {
-            Some(Custody::Seed)
-                if order.placed().is_some_and(|placed| !seeds.contains(&placed.to_bytes())) =>
-            {
-                found.lost_seeds += 1;
+        let here = match order.custody() {
+            None => None,
+            Some(Custody::Seed) => {
+                Some(order.placed().is_some_and(|placed| seeds.contains(&placed.to_bytes())))
             }
-            Some(Custody::Secret(secret)) if log.block(&secret.to_bytes())?.is_none() => {
-                if let Some(block) = seal_again(&mut store, log, &order, secret)? {
+            Some(Custody::Secret(secret)) if log.block(&secret.to_bytes())?.is_some() => Some(true),
+            Some(Custody::Secret(secret)) => match seal_again(&mut store, log, &order, secret)? {
+                Some(block) => {
                     found.sealed_again += 1;
                     again.push(block);
                     if again.len() == BATCH {
                         log.hold(std::mem::take(&mut again))?;
                     }
-                    continue;
+                    Some(true)
                 }
-                found.lost_secrets += 1;
+                None => Some(false),
+            },
+        };
+        let mut commands = Vec::new();
+        match (here, order.custody()) {
+            (Some(true), _) if order.custody_lost => commands.push(Command::FindCustody),
+            (Some(false), Some(Custody::Seed)) => {
+                found.lost_seeds += 1;
+                commands.push(Command::LoseCustody);
             }
-            _ => continue,
+            (Some(false), _) => {
+                found.lost_secrets += 1;
+                commands.push(Command::LoseCustody);
+            }
+            _ => {}
         }
-        lost.extend(lose(log, aggregate, &order, now_ms)?);
+        if order.may_be_said() && here == Some(true) {
+            found.held += 1;
+            commands.push(Command::Hold);
+        }
+        changes.extend(changed(log, aggregate, order, &commands, now_ms)?);
     }
     log.hold(again)?;
-    while !lost.is_empty() {
-        for written in log.commit(lost.drain(..BATCH.min(lost.len())).collect())? {
+    while !changes.is_empty() {
+        for written in log.commit(changes.drain(..BATCH.min(changes.len())).collect())? {
             written?;
         }
     }
@@ -92,23 +110,20 @@ fn open(
     home: &Home,
     config: &Config,
     (seed, owner): (&Secret<32>, &Identity),
-    copy: Option<&Path>,
+    copy: Option<Vec<u8>>,
 ) -> Result<SoftStore, RecoverError> {
     let node = owner.cid().to_bytes();
     let copies = config.seed_copies(home);
     let own = home.seeds().join(FILE);
-    if let Some(copy) = copy {
-        let from = copy.join(FILE);
-        let bytes = std::fs::read(&from).map_err(io_at(&from))?;
+    if let Some(bytes) = copy {
         // An interrupted try has left the same, or an empty one.
-        let empty = |store: SoftStore| {
-            let mut store = store;
-            store.list().is_empty()
-        };
+        let empty = |mut store: SoftStore| store.list().is_empty();
         let replace = !own.exists() || SoftStore::open(&home.root, &copies, seed, &node).is_ok_and(empty);
         if replace {
             files::private_folder(&home.seeds()).map_err(io_at(&home.seeds()))?;
             files::replace(&own, &bytes).map_err(io_at(&own))?;
+        } else if std::fs::read(&own).map_err(io_at(&own))? != bytes {
+            return Err(RecoverError::SeedsThere(home.seeds()));
         }
     }
     if own.exists() {
@@ -154,22 +169,36 @@ fn seal_again(
     Ok(same.then(|| Block { cid: secret.to_bytes(), class: BlockClass::Held, bytes: sealed.block }))
 }
 
-/// That an order lost what was kept for it; none if it is known already.
-fn lose(
+/// What these commands make of an order, a record each; none for what is so already.
+fn changed(
     log: &RocksLog,
     aggregate: Aggregate,
-    order: &Order,
+    mut order: Order,
+    commands: &[Command],
     now_ms: u64,
-) -> Result<Option<Append>, RecoverError> {
+) -> Result<Vec<Append>, RecoverError> {
     let facts = Facts { now_ms, ..Facts::default() };
-    let command = Command::LoseCustody;
-    let events = order.decide(&command, &facts, None);
-    let events = events.map_err(|error| RecoverError::Records(error.to_string()))?;
-    let Some(event) = events.first() else { return Ok(None) };
     let records = |error: dta_events::stored::StoredError| RecoverError::Records(error.to_string());
-    let stored = event.to_stored().map_err(records)?;
-    let after = order.clone().apply(event);
-    let mut append = append(log, aggregate, now_ms, command.to_stored().map_err(records)?, stored)?;
-    append.due_ms = after.next_due_ms();
-    Ok(Some(append))
+    let mut appends: Vec<Append> = Vec::new();
+    for command in commands {
+        let events = order.decide(command, &facts, None);
+        let events = events.map_err(|error| RecoverError::Records(error.to_string()))?;
+        let Some(event) = events.first() else { continue };
+        order = order.apply(event);
+        let stored = event.to_stored().map_err(records)?;
+        let mut append = append(log, aggregate, now_ms, command.to_stored().map_err(records)?, stored)?;
+        append.expected_version = append.expected_version.saturating_add(appends.len() as u64);
+        append.due_ms = order.next_due_ms();
+        appends.push(append);
+    }
+    Ok(appends)
+}
+
+/// The file of a copy.
+///
+/// # Errors
+/// `Io` if it cannot be read.
+pub(super) fn read(copy: &Path) -> Result<Vec<u8>, RecoverError> {
+    let from = copy.join(FILE);
+    std::fs::read(&from).map_err(io_at(&from))
 }

@@ -1,4 +1,4 @@
-//! Why a recovery gives nothing.
+//! Why a recovery gives no node.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::actors::unavailable::Unavailable;
 use crate::home::LockError;
 use crate::node::open::OpenNodeError;
 
-/// Why nothing was recovered. The home is then as it was.
+/// Why nothing was recovered. The home has no log then; what an interrupted try leaves in `log.recovering` the next one removes.
 #[derive(Debug, Error)]
 pub enum RecoverError {
     /// There is a node.
@@ -52,6 +52,23 @@ pub enum RecoverError {
     /// Somebody has seen another log of this node.
     #[error("{0}")]
     Conflict(String),
+    /// Less was found than somebody has seen.
+    #[error(
+        "{records} records were found, and somebody has a note of {seen} that this node signed: connect to another mirror, or \
+         say --accept-loss to go on without the rest, for good"
+    )]
+    Loss {
+        /// How many were found.
+        records: u64,
+        /// How many there were, at least.
+        seen: u64,
+    },
+    /// Two custodies.
+    #[error(
+        "{} holds seeds already, and others than the copy: leave out --seeds to keep them, or move that folder away",
+        .0.display()
+    )]
+    SeedsThere(PathBuf),
     /// Custody.
     #[error("custody: {0}")]
     Seeds(#[from] SeedError),

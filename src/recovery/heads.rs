@@ -1,15 +1,18 @@
 //! Where a recovery begins: checkpoints that somebody named, and those that mirrors say they hold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dta_crypto::IdentityKeys;
+use dta_proof::Note;
+use dta_proof::checkpoints::Checkpoint;
 use dta_protocol::{Body, Cid, Envelope, Identity};
 use serde::Deserialize;
 
 use super::RecoverError;
 use super::fetch::Fetch;
 use crate::actors::peers::{PeerClient, PeerUrl};
+use crate::ports::OsEntropy;
 
 /// Bytes of a mirror's answer.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -54,11 +57,12 @@ impl Mirror {
     }
 }
 
-/// A checkpoint of the identity that is recovered.
+/// A checkpoint of the identity that is recovered, signed by it.
 #[derive(Clone, Debug)]
 pub(super) struct Head {
     pub(super) cid: Cid,
     pub(super) number: u64,
+    pub(super) note: Note,
 }
 
 /// The identity that the seed makes, and its checkpoints among these, the newest first. Others' are passed over.
@@ -71,45 +75,63 @@ pub(super) fn of_seed(
     named: &[Cid],
 ) -> Result<(Identity, Vec<Head>), RecoverError> {
     let mut wrong = Vec::new();
-    let mut heads = Vec::new();
+    let mut envelopes: BTreeMap<Cid, Vec<Envelope>> = BTreeMap::new();
     for (cid, block) in named.iter().zip(fetch.all(named.to_vec())?) {
         match block.map_err(|error| error.to_string()).and_then(|block| read(&block)) {
-            Ok((signer, number)) => heads.push((signer, Head { cid: *cid, number })),
+            Ok((signer, envelope)) => envelopes.entry(signer).or_default().push(envelope),
             Err(why) => wrong.push(format!("{cid}: {why}")),
         }
     }
-    let signers: BTreeSet<Cid> = heads.iter().map(|(signer, _)| *signer).collect();
-    let signers: Vec<Cid> = signers.into_iter().collect();
-    let mut own = BTreeMap::new();
-    for (cid, block) in signers.iter().zip(fetch.all(signers.clone())?) {
+    let signers: Vec<Cid> = envelopes.keys().copied().collect();
+    let mut own: Vec<(Identity, Vec<Envelope>)> = Vec::new();
+    for ((cid, envelopes), block) in envelopes.into_iter().zip(fetch.all(signers)?) {
         let identity = block
             .map_err(|error| format!("its identity is not to be had: {error}"))
             .and_then(|block| Identity::decode(&block).map_err(|error| error.to_string()));
         match identity {
-            Ok(identity) if identity.public() == keys.public() => drop(own.insert(*cid, identity)),
+            Ok(identity) if identity.public() == keys.public() => own.push((identity, envelopes)),
             Ok(_) => wrong.push(format!("a checkpoint of {cid}, whose keys this seed does not make")),
             Err(why) => wrong.push(format!("a checkpoint of {cid}: {why}")),
         }
     }
-    heads.retain(|(signer, _)| own.contains_key(signer));
-    let mut identities = own.into_values();
-    let Some(identity) = identities.next() else { return Err(RecoverError::NoHead(wrong.join("; "))) };
-    if let Some(other) = identities.next() {
+    // What only says that it is this node's is nobody's.
+    let mut heads: Vec<(Identity, Vec<Head>)> = Vec::new();
+    for (identity, envelopes) in own {
+        let cids: Vec<Cid> = envelopes.iter().map(Envelope::cid).collect();
+        let verified = Envelope::verify_batch(envelopes, &identity, &mut OsEntropy);
+        let mut good = Vec::new();
+        for (envelope, cid) in verified.into_iter().zip(cids) {
+            let checkpoint = envelope.map_err(|error| error.to_string()).and_then(|envelope| {
+                Checkpoint::read(&identity, envelope).map_err(|error| error.to_string())
+            });
+            match checkpoint {
+                Ok(checkpoint) => {
+                    good.push(Head { cid, number: checkpoint.number(), note: checkpoint.note().clone() });
+                }
+                Err(why) => wrong.push(format!("{cid}: {why}")),
+            }
+        }
+        if !good.is_empty() {
+            heads.push((identity, good));
+        }
+    }
+    let mut heads = heads.into_iter();
+    let Some((identity, mut own)) = heads.next() else { return Err(RecoverError::NoHead(wrong.join("; "))) };
+    if let Some((other, _)) = heads.next() {
         return Err(RecoverError::TwoIdentities(identity.cid(), other.cid()));
     }
     for why in wrong {
         tracing::warn!(why, "not a checkpoint to recover from");
     }
-    heads.sort_by_key(|(_, head)| std::cmp::Reverse(head.number));
-    Ok((identity, heads.into_iter().map(|(_, head)| head).collect()))
+    own.sort_by_key(|head| std::cmp::Reverse((head.note.origin().epoch, head.number)));
+    Ok((identity, own))
 }
 
-/// Whose checkpoint it is, and which, as it says itself.
-fn read(block: &[u8]) -> Result<(Cid, u64), String> {
+/// An envelope that says it is a checkpoint, and whose.
+fn read(block: &[u8]) -> Result<(Cid, Envelope), String> {
     let envelope = Envelope::decode(block).map_err(|error| error.to_string())?;
-    let statement = envelope.statement();
-    match (&statement.body, statement.signer) {
-        (Body::Checkpoint(body), Some(signer)) => Ok((signer, body.number)),
-        _ => Err(format!("is {} and no checkpoint", statement.kind)),
+    match (&envelope.statement().body, envelope.statement().signer) {
+        (Body::Checkpoint(_), Some(signer)) => Ok((signer, envelope)),
+        _ => Err(format!("is {} and no checkpoint", envelope.statement().kind)),
     }
 }

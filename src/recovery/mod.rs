@@ -57,6 +57,8 @@ pub struct Sources {
     pub timeout: Duration,
     /// A copy of the seeds in custody: a folder with `seeds.dta`.
     pub seeds: Option<PathBuf>,
+    /// Go on although somebody has seen more records than are found.
+    pub accept_loss: bool,
 }
 
 /// What was recovered.
@@ -88,7 +90,7 @@ pub struct Report {
 /// comes into its place last. `progress`: what is done, how much of how much.
 ///
 /// # Errors
-/// The home is then as it was; see [`RecoverError`].
+/// The home has no log then; see [`RecoverError`].
 pub fn recover(
     home: &Home,
     config: &Config,
@@ -101,12 +103,31 @@ pub fn recover(
     if home.is_initialised() {
         return Err(RecoverError::Exists(home.root.clone()));
     }
+    let building = home.log_in_recovery();
+    let done = build(home, config, seed, sources, (network, clock), progress);
+    if done.is_err() && building.exists() {
+        // If it stays, the next try removes it.
+        let _ = std::fs::remove_dir_all(&building);
+    }
+    done
+}
+
+fn build(
+    home: &Home,
+    config: &Config,
+    seed: &Secret<32>,
+    sources: Sources,
+    (network, clock): (&Network, Arc<dyn Clock>),
+    progress: &mut dyn FnMut(&'static str, u64, u64),
+) -> Result<Report, RecoverError> {
+    // Before hours of fetching: a copy that is not there is no copy.
+    let copy = sources.seeds.as_deref().map(custody::read).transpose()?;
     let keys = IdentityKeys::from_seed(seed);
     let fetch = Fetch { exchange: sources.exchange, network, timeout: sources.timeout };
     let (owner, heads) = heads::of_seed(&fetch, &keys, &sources.heads)?;
     let noted = noted(home, &owner)?;
 
-    let building = home.log_in_the_making();
+    let building = home.log_in_recovery();
     if building.exists() {
         std::fs::remove_dir_all(&building).map_err(io_at(&building))?;
     }
@@ -121,12 +142,16 @@ pub fn recover(
 
     let log = Arc::new(log);
     let (asked, mut seen) = counterparties::ask(&log, seed, &owner, network, clock.clone())?;
-    seen.extend(noted.as_ref().map(|noted| noted.note.clone()));
+    seen.extend(noted.into_iter().map(|noted| noted.note));
+    seen.extend(heads.into_iter().map(|head| head.note));
     let (last, digests) = last_that_holds(&checkpoints, &sealed_by, head.count)?;
     let epoch = counterparties::judge(&*log, epoch(&*log)?, &seen)?;
     let beyond =
         |note: &&dta_proof::Note| note.origin().epoch.saturating_add(1) == epoch && note.size() > head.count;
     let lost = seen.iter().filter(beyond).max_by_key(|note| note.size());
+    if let Some(lost) = lost.filter(|_| !sources.accept_loss) {
+        return Err(RecoverError::Loss { records: head.count, seen: lost.size() });
+    }
 
     let mut home_id = [0; 16];
     OsEntropy.fill(&mut home_id);
@@ -161,7 +186,7 @@ pub fn recover(
         epoch,
         seen: lost.map(dta_proof::Note::size),
         asked,
-        custody: custody::restore(home, config, (seed, &owner), sources.seeds.as_deref(), &log, now_ms)?,
+        custody: custody::restore(home, config, (seed, &owner), copy, &log, now_ms)?,
     };
     drop(Arc::into_inner(log));
     settle(home, &building, &owner, &last)?;
@@ -169,8 +194,10 @@ pub fn recover(
 }
 
 /// What the home itself remembers of a log that is gone.
-fn noted(home: &Home, owner: &Identity) -> Result<Option<Published>, RecoverError> {
-    Ok(published::noted(&home.checkpoint(), owner)?)
+fn noted(home: &Home, owner: &Identity) -> Result<Vec<Published>, RecoverError> {
+    let files = [home.checkpoint(), home.checkpoint_before_recovery()];
+    let noted = files.iter().filter_map(|file| published::noted(file, owner).transpose());
+    Ok(noted.collect::<Result<_, _>>()?)
 }
 
 /// The whole chain of the newest head that can be had; the others must be of it.
@@ -185,21 +212,20 @@ fn newest_whole(
         let walked = chain::walk(fetch, owner, head.cid, &mut |done, of| progress("checkpoints", done, of));
         let chain = match walked {
             Ok(chain) => chain,
-            Err(RecoverError::Fetch(error)) => {
+            Err(error @ RecoverError::Stopping) => return Err(error),
+            // Another may lead to a whole chain.
+            Err(error) => {
+                tracing::warn!(head = %head.cid, number = head.number, %error, "a checkpoint that is passed over");
                 wrong.push(format!("{}: {error}", head.cid));
                 continue;
             }
-            Err(error) => return Err(error),
         };
         for other in heads {
             let at = usize::try_from(other.number).ok().and_then(|number| chain.get(number));
-            let newest = chain.last();
-            let same_epoch = |one: &Checkpoint, other: &Checkpoint| {
-                one.note().origin().epoch == other.note().origin().epoch
-            };
-            if let (Some(at), Some(newest)) = (at, newest)
+            // Of an epoch that was left some checkpoints were abandoned.
+            if let Some(at) = at
                 && at.cid() != other.cid
-                && same_epoch(at, newest)
+                && at.note().origin().epoch == other.note.origin().epoch
             {
                 let what = format!(
                     "checkpoints {} and {} have the same number, and are of two logs of this node: recover from one of \
@@ -288,6 +314,11 @@ fn settle(home: &Home, building: &Path, owner: &Identity, last: &Checkpointed) -
         }
     }
     let note = dta_proof::Note::verify(&last.note, owner).map_err(PublishedError::from)?;
+    // What was known before stays known, should this be interrupted.
+    if home.checkpoint().exists() && !home.checkpoint_before_recovery().exists() {
+        let (from, to) = (home.checkpoint(), home.checkpoint_before_recovery());
+        std::fs::copy(&from, &to).map_err(io_at(&to))?;
+    }
     published::write(&home.checkpoint(), &Published { cid: last.cid, number: last.number, note })
         .map_err(io_at(&home.checkpoint()))?;
     std::fs::rename(building, home.log()).map_err(io_at(building))?;

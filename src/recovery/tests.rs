@@ -114,6 +114,7 @@ impl Empty {
             heads: heads.to_vec(),
             timeout: Duration::from_millis(20),
             seeds: seeds.map(Home::seeds),
+            accept_loss: true,
         };
         let clock = Arc::new(Hands::at(START_MS + 9));
         let seed = Secret::from_bytes(SEED);
@@ -205,17 +206,47 @@ async fn an_older_checkpoint_gives_what_was_then_and_the_newest_named_counts() {
 }
 
 #[actix_web::test]
-async fn a_recovered_node_is_recovered_again_in_a_later_epoch() {
+async fn a_copy_of_the_seeds_that_turns_up_gives_back_what_was_lost() {
     let document = alice();
     let node = lived(&document).await;
     let heads = checkpoints(&*node.app.services.log);
-    let (_mirror, asking) = mirror(published(&*node.app.services.log)).await;
-    let first = Empty::new();
-    first.recover(&asking, &heads[4..], None).unwrap();
-    let opened = first.open();
-    let epoch = super::epoch(&*opened.log).unwrap();
-    assert_eq!(epoch, 1);
-    assert_eq!(counterparties::judge(&*opened.log, epoch, &[]).unwrap(), 2);
+    let (mirror, asking) = mirror(published(&*node.app.services.log)).await;
+    let poor = Empty::new();
+    poor.recover(&asking, &heads[4..], None).unwrap();
+    // It serves, and commits to its losses.
+    let lived_on = Node::opened(poor.open(), START_MS + 10);
+    lived_on.checkpoint().await;
+    let log = &lived_on.app.services.log;
+    assert!(stages(&**log).iter().all(|(_, lost)| *lost));
+    for block in published(&**log) {
+        mirror.put(block).await.unwrap();
+    }
+    let head = *checkpoints(&**log).last().unwrap();
+    // The old head is of an epoch that was left: no other log of this node.
+    let again = Empty::new();
+    let report = again.recover(&asking, &[heads[4], head], Some(node.home())).unwrap();
+    assert_eq!((report.epoch, report.checkpoint.0, report.custody.seeds), (2, head, 5));
+    let opened = again.open();
+    assert!(stages(&*opened.log).iter().all(|(_, lost)| !*lost), "{:?}", stages(&*opened.log));
+    crate::actors::log::verify::verify(&opened.log, &mut |_, _| {}).unwrap();
+}
+
+#[actix_web::test]
+async fn what_only_says_that_it_is_a_checkpoint_of_this_node_keeps_nobody() {
+    let document = alice();
+    let node = lived(&document).await;
+    let log = &node.app.services.log;
+    let heads = checkpoints(&**log);
+    let (_mirror, asking) = mirror(published(&**log)).await;
+    let newest = log.published_block(&heads[4].to_bytes()).unwrap().unwrap();
+    // A bit of its signature.
+    let mut forged = newest.bytes().to_vec();
+    forged[100] ^= 1;
+    let cid = Cid::of(dta_protocol::Codec::DagCbor, &forged);
+    asking.beside("liar").keep(cid, forged).await.unwrap();
+    assert_eq!(Empty::new().recover(&asking, &[cid, heads[3]], None).unwrap().checkpoint.0, heads[3]);
+    let why = Empty::new().recover(&asking, &[cid], None).unwrap_err();
+    assert!(matches!(why, RecoverError::NoHead(_)) && why.to_string().contains(&cid.to_string()), "{why}");
 }
 
 #[actix_web::test]
@@ -344,14 +375,15 @@ async fn what_an_interrupted_try_has_left_is_no_obstacle() {
     let empty = Empty::new();
     // All but the last act: with an empty custody, since the copy was forgotten.
     empty.recover(&asking, &heads[4..], None).unwrap();
-    std::fs::rename(empty.home.log(), empty.home.log_in_the_making()).unwrap();
+    std::fs::rename(empty.home.log(), empty.home.log_in_recovery()).unwrap();
     let report = empty.recover(&asking, &heads[4..], Some(node.home())).unwrap();
     assert_eq!((report.custody.seeds, report.custody.lost_seeds, report.epoch), (5, 0, 1));
-    assert!(!empty.home.log_in_the_making().exists());
+    assert!(!empty.home.log_in_recovery().exists());
     // Custody that holds something is not replaced.
-    std::fs::rename(empty.home.log(), empty.home.log_in_the_making()).unwrap();
+    std::fs::rename(empty.home.log(), empty.home.log_in_recovery()).unwrap();
     let other = Empty::new();
     other.recover(&asking, &heads[4..], None).unwrap();
-    let report = empty.recover(&asking, &heads[4..], Some(&other.home)).unwrap();
-    assert_eq!(report.custody.seeds, 5);
+    let why = empty.recover(&asking, &heads[4..], Some(&other.home)).unwrap_err();
+    assert!(matches!(why, RecoverError::SeedsThere(_)), "{why}");
+    assert_eq!(empty.recover(&asking, &heads[4..], None).unwrap().custody.seeds, 5);
 }

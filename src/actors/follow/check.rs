@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dta_protocol::Cid;
+use dta_protocol::{Body, Cid, Envelope};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -100,7 +100,6 @@ struct Followed {
     identity: String,
     #[serde(rename = "checkpointCID")]
     checkpoint: Option<String>,
-    number: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -122,14 +121,21 @@ impl Following {
         let services = &self.parts.services;
         let url = services.peers.pinned(&peer).and_then(|pin| pin.url?.parse::<PeerUrl>().ok());
         let url = url.ok_or(CheckError::NotAddressed(peer))?;
-        let (checkpoint, number) = held(&self.parts.client, &url, &services.node).await?;
+        let checkpoint = held(&self.parts.client, &url, &services.node).await?;
         let (log, random) = (services.log.clone(), services.clone());
-        let chosen = spawn_blocking(move || match log.brought_by(&checkpoint.to_bytes())? {
-            Some(until) => choose(&*log, until, samples, || random.random()).map(Some),
-            None => Ok(None),
+        let own = services.node;
+        let chosen = spawn_blocking(move || {
+            let number = number_of(&*log, &checkpoint, &own)?;
+            match number.zip(log.brought_by(&checkpoint.to_bytes())?) {
+                Some((number, until)) => {
+                    choose(&*log, until, samples, || random.random()).map(|chosen| Some((number, chosen)))
+                }
+                None => Ok(None),
+            }
         });
         let chosen = chosen.await.map_err(|_| Unavailable::Stopping)?;
-        let chosen = chosen?.ok_or(CheckError::UnknownCheckpoint(checkpoint))?;
+        // By its own log: what the other says of the number proves nothing.
+        let (number, chosen) = chosen?.ok_or(CheckError::UnknownCheckpoint(checkpoint))?;
         let end = Instant::now() + TIME_LIMIT;
         let mut verdicts = BTreeMap::new();
         let mut asked = JoinSet::new();
@@ -147,16 +153,25 @@ impl Following {
 }
 
 /// Up to which checkpoint a node says that it holds all of the log of `own`.
-async fn held(client: &PeerClient, url: &PeerUrl, own: &Cid) -> Result<(Cid, u64), CheckError> {
+async fn held(client: &PeerClient, url: &PeerUrl, own: &Cid) -> Result<Cid, CheckError> {
     let (status, body) = client.fetch(url, "/v1/mirror", MIRROR_BYTES_MAX).await?;
     let mirror = serde_json::from_slice(&body).ok().filter(|_| status == 200);
     let Mirror { following } = mirror.ok_or(CheckError::NoAnswer(status))?;
     let own = own.to_string();
     let followed = following.into_iter().find(|followed| followed.identity == own);
-    let Followed { checkpoint, number, .. } = followed.ok_or(CheckError::NotFollowing)?;
+    let Followed { checkpoint, .. } = followed.ok_or(CheckError::NotFollowing)?;
     let checkpoint = checkpoint.ok_or(CheckError::NothingYet)?;
-    let checkpoint = checkpoint.parse().map_err(|_| CheckError::NoAnswer(status))?;
-    Ok((checkpoint, number.unwrap_or_default()))
+    checkpoint.parse().map_err(|_| CheckError::NoAnswer(status))
+}
+
+/// The number of a checkpoint of this log; none if it is no such.
+fn number_of(log: &dyn LogReader, checkpoint: &Cid, own: &Cid) -> Result<Option<u64>, ReadError> {
+    let Some(block) = log.published_block(&checkpoint.to_bytes())? else { return Ok(None) };
+    let Ok(envelope) = Envelope::decode(block.bytes()) else { return Ok(None) };
+    match &envelope.statement().body {
+        Body::Checkpoint(body) if envelope.statement().signer == Some(*own) => Ok(Some(body.number)),
+        _ => Ok(None),
+    }
 }
 
 /// Chooses blocks among those published by the records up to `until`: all of them, if there are no more than `samples`.

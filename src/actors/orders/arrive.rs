@@ -1,7 +1,7 @@
 //! Steps from another node: whose call it is, what they say, whether the rules take them, and what the caller is answered.
 
-use dta_events::order::{Command, Event, Order, Rejection};
-use dta_protocol::car;
+use dta_events::order::{Command, Event, Order, Party, Rejection, Stage};
+use dta_protocol::{Cid, car};
 
 use super::arrival::Arrival;
 use super::believe::{Believed, Believer};
@@ -12,6 +12,7 @@ use super::parcel;
 use super::reopen::inconsistent;
 use super::work::Private;
 use crate::actors::identities::IdentityError;
+use crate::actors::log::{Block, BlockClass};
 
 /// What the sender of steps is answered.
 pub struct Arrived {
@@ -108,6 +109,10 @@ impl Course<'_> {
             }
             Some(error) => return Err(error),
         }
+        if let Some(block) = self.found_again(arrival)? {
+            self.incoming.insert(block.0, vec![block.1]);
+            self.run(&Command::FindCustody, Private::default(), Cause::Due).await?;
+        }
         if steps.is_empty() {
             return Ok(());
         }
@@ -136,6 +141,19 @@ impl Course<'_> {
             }
         }
         self.run(&command, Private::default(), Cause::Asked).await
+    }
+
+    /// The sealed secret that a recovery did not find, if its fiduciary brings it again: the block that the release names.
+    fn found_again(&self, arrival: &Arrival) -> Result<Option<(Cid, Block)>, OrderError> {
+        let order = self.order()?;
+        let wanted = order.custody_lost && order.stage == Stage::Released && order.hosts(Party::Beneficiary);
+        let Some(secret) = order.secret.filter(|secret| wanted && !secret.ended) else { return Ok(None) };
+        let Some(bytes) = arrival.blocks.get(&secret.cid) else { return Ok(None) };
+        if self.services.log.block(&secret.cid.to_bytes())?.is_some() {
+            return Ok(None);
+        }
+        let block = Block { cid: secret.cid.to_bytes(), class: BlockClass::Held, bytes: bytes.clone() };
+        Ok(Some((secret.cid, block)))
     }
 
     /// Only a party of the order is heard, and only with what is its own to bring.

@@ -238,10 +238,13 @@ impl<'a> Course<'a> {
 
     /// The blocks of the steps that these events keep.
     fn came_with(&mut self, events: &[Event]) -> Vec<Block> {
+        let secret =
+            self.slot.loaded.as_ref().and_then(|loaded| loaded.order.secret).map(|secret| secret.cid);
         let step = |event: &Event| match event {
             Event::StepAppended(appended) => Some(appended.step.cid),
             // Evidence.
             Event::EquivocationSeen { second, .. } => Some(*second),
+            Event::CustodyFound { .. } => secret,
             _ => None,
         };
         events.iter().filter_map(step).filter_map(|cid| self.incoming.remove(&cid)).flatten().collect()

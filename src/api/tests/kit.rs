@@ -83,6 +83,7 @@ pub struct Node {
     head: watch::Receiver<u64>,
     publish: watch::Sender<Option<Arc<Published>>>,
     home: Home,
+    epoch: u64,
     _folder: tempfile::TempDir,
 }
 
@@ -112,12 +113,20 @@ impl Node {
     }
 
     fn made(folder: tempfile::TempDir, home: &Home, http: HttpSettings, at_ms: u64) -> Self {
+        let key = Protection::KeyFile(folder.path().join("key"));
+        initialise(home, "alice", |_| key, &Hands::at(at_ms)).unwrap();
+        let key = Protection::KeyFile(folder.path().join("key"));
+        Self::over(folder, OpenNode::open(home.clone(), |_, _| Ok(key)).unwrap(), http, at_ms)
+    }
+
+    /// The node of a home that is open.
+    pub fn opened(node: OpenNode, at_ms: u64) -> Self {
+        Self::over(tempfile::tempdir().unwrap(), node, HttpSettings::default(), at_ms)
+    }
+
+    fn over(folder: tempfile::TempDir, node: OpenNode, http: HttpSettings, at_ms: u64) -> Self {
         let clock = Arc::new(Hands::at(at_ms));
-        let key = Protection::KeyFile(folder.path().join("key"));
-        initialise(home, "alice", |_| key, &*clock).unwrap();
-        let key = Protection::KeyFile(folder.path().join("key"));
-        let OpenNode { log, identity, keyring, seeds, .. } =
-            OpenNode::open(home.clone(), |_, _| Ok(key)).unwrap();
+        let OpenNode { log, identity, keyring, seeds, home, epoch, .. } = node;
         let witness = Witness::read(&*log, &identity).unwrap();
         let (publish, newest) = watch::channel(None);
         let (committed, head) = watch::channel(log.head().unwrap().count);
@@ -179,7 +188,7 @@ impl Node {
         };
         let app = web::Data::new(app);
         let (projector, writer) = (Some(projector), Some(writer));
-        Self { clock, app, identity, projector, writer, head, publish, home: home.clone(), _folder: folder }
+        Self { clock, app, identity, projector, writer, head, publish, home, epoch, _folder: folder }
     }
 
     /// The node, to serve.
@@ -217,7 +226,7 @@ impl Node {
             projector: app.projector.clone(),
             head: self.head.clone(),
             pace: Pace { records: 1, after_ms: 0 },
-            epoch: 0,
+            epoch: self.epoch,
             file: self.home.checkpoint(),
             publish: self.publish.clone(),
         };

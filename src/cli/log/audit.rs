@@ -199,7 +199,10 @@ impl Audit<'_> {
                 let place = place(&order.reference, "the step of a delivery", step);
                 ensure!(known, "{place}: is not the order's");
             }
-            order::Event::DeliveriesResumed { .. } | order::Event::CustodyLost { .. } => {}
+            order::Event::DeliveriesResumed { .. }
+            | order::Event::CustodyLost { .. }
+            | order::Event::CustodyFound { .. }
+            | order::Event::Held { .. } => {}
             order::Event::RetentionEnded { secret, .. } => {
                 let held = order.secret.is_some_and(|held| held.cid == *secret);
                 let place = place(&order.reference, "the dropped secret", secret);

@@ -196,7 +196,10 @@ fn order_event(event: &Event) -> Value {
         Event::DeliveryEnded { to, step, outcome } => {
             json!({ "to": to.as_str(), "step": step.to_string(), "outcome": outcome.as_str(), "code": outcome.code() })
         }
-        Event::DeliveriesResumed { at_ms } | Event::CustodyLost { at_ms } => json!({ "at_ms": at_ms }),
+        Event::DeliveriesResumed { at_ms }
+        | Event::CustodyLost { at_ms }
+        | Event::CustodyFound { at_ms }
+        | Event::Held { at_ms } => json!({ "at_ms": at_ms }),
         Event::RetentionEnded { secret, at_ms } => json!({ "secret": secret.to_string(), "at_ms": at_ms }),
     }
 }

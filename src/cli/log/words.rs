@@ -106,6 +106,8 @@ fn order_event(event: &Event) -> String {
         }
         Event::DeliveriesResumed { .. } => "order/deliveries-resumed".to_owned(),
         Event::CustodyLost { .. } => "order/custody-lost".to_owned(),
+        Event::CustodyFound { .. } => "order/custody-found".to_owned(),
+        Event::Held { .. } => "order/held".to_owned(),
         Event::RetentionEnded { secret, .. } => format!("order/retention-ended {secret}"),
     }
 }

@@ -107,7 +107,10 @@ pub(super) fn history(answer: &Value) -> Vec<String> {
         });
         let resumed = one.get("deliveriesResumed").map(|_| "deliveries resumed".to_owned());
         let lost = one.get("custodyLost").map(|_| "custody lost".to_owned());
-        let what = step.or(refused).or(equivocation).or(ended).or(delivery).or(resumed).or(lost);
+        let found = one.get("custodyFound").map(|_| "custody found".to_owned());
+        let held = one.get("held").map(|_| "held until it is told to go on".to_owned());
+        let what = step.or(refused).or(equivocation).or(ended).or(delivery).or(resumed);
+        let what = what.or(lost).or(found).or(held);
         let what = what.unwrap_or_else(|| "something else".to_owned());
         let known = [text(one, "time"), text(one, "actor"), Some(what)];
         known.into_iter().flatten().collect::<Vec<_>>().join("  ")

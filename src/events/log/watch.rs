@@ -169,10 +169,10 @@ impl Watched {
         if tip.epoch > proved.epoch {
             let (alarms, statements) = (self.alarms.clone(), self.statements.clone());
             let after = Self { proved: Some(tip.clone()), alarms, statements, ..Self::default() };
-            return after.alarm(AlarmCode::LostRecords, proved, &tip);
+            return after.alarm(self, AlarmCode::LostRecords, proved, &tip);
         }
         if let Some(known) = self.known().find(|known| known.size == tip.size) {
-            return self.clone().alarm(AlarmCode::Fork, known, &tip);
+            return self.clone().alarm(self, AlarmCode::Fork, known, &tip);
         }
         let mut after = self.clone();
         push(&mut after.pending, tip, PENDING_MAX);
@@ -203,10 +203,10 @@ impl Watched {
                 Some(Change::Proved(after))
             }
             Answer::Inconsistent => {
-                after.alarm(AlarmCode::Fork, &proved, &Tip { seen_ms: now_ms, ..pending })
+                after.alarm(self, AlarmCode::Fork, &proved, &Tip { seen_ms: now_ms, ..pending })
             }
             Answer::Shorter(own) => {
-                after.alarm(AlarmCode::Shortened, &question.newer, &Tip { seen_ms: now_ms, ..own })
+                after.alarm(self, AlarmCode::Shortened, &question.newer, &Tip { seen_ms: now_ms, ..own })
             }
         }
     }
@@ -215,11 +215,11 @@ impl Watched {
         self.proved.iter().chain(&self.before).chain(&self.pending)
     }
 
-    /// With one more alarm; none if the same two notes have raised it before, or there are as many as are kept.
-    fn alarm(mut self, code: AlarmCode, known: &Tip, other: &Tip) -> Option<Change> {
+    /// With one more alarm. If the same two notes have raised it before, or there are as many as are kept, only what else changed.
+    fn alarm(mut self, before: &Self, code: AlarmCode, known: &Tip, other: &Tip) -> Option<Change> {
         let same = |alarm: &Alarm| alarm.code == code && alarm.known.same(known) && alarm.other.same(other);
         if self.alarms.len() == ALARMS_MAX || self.alarms.iter().any(same) {
-            return None;
+            return (self != *before).then_some(Change::Seen(self));
         }
         let at_ms = other.seen_ms;
         self.alarms.push(Alarm { code, at_ms, known: known.clone(), other: other.clone() });

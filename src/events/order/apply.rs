@@ -30,10 +30,13 @@ impl Order {
                 self.deliveries.insert(*to, Ended { step: *step, outcome: outcome.clone() });
             }
             Event::DeliveriesResumed { at_ms } => {
+                self.held = false;
                 self.resumed_at_ms = *at_ms;
                 self.deliveries.retain(|_, ended| ended.outcome == Outcome::Delivered);
             }
             Event::CustodyLost { .. } => self.custody_lost = true,
+            Event::CustodyFound { .. } => self.custody_lost = false,
+            Event::Held { .. } => self.held = true,
         }
         self
     }

@@ -90,6 +90,10 @@ pub enum Command {
     Resume,
     /// A recovery looked for what custody held for this order, and it is nowhere.
     LoseCustody,
+    /// What custody held for this order was found.
+    FindCustody,
+    /// A recovery leaves it to the operator whether the step that is due is made.
+    Hold,
 }
 
 impl Command {
@@ -109,6 +113,8 @@ impl Command {
             Command::EndDelivery { .. } => "order/end-delivery",
             Command::Resume => "order/resume",
             Command::LoseCustody => "order/lose-custody",
+            Command::FindCustody => "order/find-custody",
+            Command::Hold => "order/hold",
         }
     }
 

@@ -37,6 +37,8 @@ impl Order {
                 }
                 Command::Resume => Ok(vec![Event::DeliveriesResumed { at_ms: facts.now_ms }]),
                 Command::LoseCustody => Ok(vec![Event::CustodyLost { at_ms: facts.now_ms }]),
+                Command::FindCustody => Ok(vec![Event::CustodyFound { at_ms: facts.now_ms }]),
+                Command::Hold => Ok(vec![Event::Held { at_ms: facts.now_ms }]),
                 _ => Err(Rejection::NotAsPrepared),
             },
         }

@@ -65,8 +65,8 @@ impl Order {
                 agenda.push((expires_at_ms, Due::Close(ClosedCode::Expired)));
             }
             match self.stage {
-                // It can only be closed.
-                _ if self.custody_lost => {}
+                // It can only be closed, or waits for the operator.
+                _ if self.custody_lost || self.held => {}
                 Stage::Placed => agenda.push((0, Due::Commit)),
                 Stage::RedemptionRequested => agenda.push((self.terms.not_before_ms, Due::Release)),
                 _ => {}

@@ -230,6 +230,16 @@ pub enum Event {
         /// When, by this node's clock.
         at_ms: u64,
     },
+    /// What was lost is here after all.
+    CustodyFound {
+        /// When, by this node's clock.
+        at_ms: u64,
+    },
+    /// A recovery cannot tell whether the step that is due was made before: it waits for the operator.
+    Held {
+        /// When, by this node's clock.
+        at_ms: u64,
+    },
 }
 
 const STEP_APPENDED: &str = "order/step-appended";
@@ -239,6 +249,8 @@ const RETENTION_ENDED: &str = "order/retention-ended";
 const DELIVERY_ENDED: &str = "order/delivery-ended";
 const DELIVERIES_RESUMED: &str = "order/deliveries-resumed";
 const CUSTODY_LOST: &str = "order/custody-lost";
+const CUSTODY_FOUND: &str = "order/custody-found";
+const HELD: &str = "order/held";
 
 impl Event {
     /// The stored form, schema 1.
@@ -255,6 +267,8 @@ impl Event {
             }
             Event::DeliveriesResumed { at_ms } => (DELIVERIES_RESUMED, codec::encode(at_ms)?),
             Event::CustodyLost { at_ms } => (CUSTODY_LOST, codec::encode(at_ms)?),
+            Event::CustodyFound { at_ms } => (CUSTODY_FOUND, codec::encode(at_ms)?),
+            Event::Held { at_ms } => (HELD, codec::encode(at_ms)?),
         };
         Ok(Stored { name: name.into(), schema: 1, bytes })
     }
@@ -280,6 +294,8 @@ impl Event {
                 Ok(Event::DeliveryEnded { to, step, outcome })
             }
             (DELIVERIES_RESUMED, 1) => Ok(Event::DeliveriesResumed { at_ms: codec::decode(&stored.bytes)? }),
+            (CUSTODY_FOUND, 1) => Ok(Event::CustodyFound { at_ms: codec::decode(&stored.bytes)? }),
+            (HELD, 1) => Ok(Event::Held { at_ms: codec::decode(&stored.bytes)? }),
             (CUSTODY_LOST, 1) => Ok(Event::CustodyLost { at_ms: codec::decode(&stored.bytes)? }),
             _ => Err(StoredError::unknown(stored)),
         }

@@ -114,7 +114,7 @@ impl Order {
             }
             Command::Resume => {
                 self.placed().ok_or(Rejection::UnknownOrder)?;
-                Ok(if self.stalled().next().is_some() { Work::Record } else { Work::Done })
+                Ok(if self.held || self.stalled().next().is_some() { Work::Record } else { Work::Done })
             }
             Command::LoseCustody => {
                 self.placed().ok_or(Rejection::UnknownOrder)?;
@@ -126,7 +126,27 @@ impl Order {
                 }
                 Ok(Work::Record)
             }
+            Command::FindCustody => {
+                self.placed().ok_or(Rejection::UnknownOrder)?;
+                Ok(if self.custody_lost { Work::Record } else { Work::Done })
+            }
+            Command::Hold => {
+                self.placed().ok_or(Rejection::UnknownOrder)?;
+                Ok(if self.held { Work::Done } else { Work::Record })
+            }
         }
+    }
+
+    /// Whether the fiduciary hosted here may have made the step that is due now, as far as a log that lost its end can tell:
+    /// somebody elsewhere may have it. Two of them would be an equivocation.
+    pub fn may_be_said(&self) -> bool {
+        let elsewhere = |party| !self.hosts(party);
+        self.hosts(Party::Fiduciary)
+            && match self.stage {
+                Stage::Placed => elsewhere(Party::Principal),
+                Stage::RedemptionRequested => elsewhere(Party::Principal) || elsewhere(Party::Beneficiary),
+                _ => false,
+            }
     }
 
     /// What this node must have for the order to go on, if anything.

@@ -86,6 +86,8 @@ pub struct Order {
     /// What custody held for this order, its seed or the sealed secret, is gone: nothing of it is committed to, released or
     /// opened any more.
     pub custody_lost: bool,
+    /// The fiduciary hosted here makes no commitment and no release until it is told to go on.
+    pub held: bool,
 }
 
 impl Order {

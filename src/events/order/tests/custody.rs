@@ -71,3 +71,47 @@ fn it_can_still_be_closed_and_a_secret_that_was_fetched_in_time_received() {
     assert!(matches!(received.gone_with(&released()), Some((_, Rejection::CustodyLost))));
     assert_eq!(received.sealed_with(&released()), None);
 }
+
+#[test]
+fn what_is_found_again_goes_on() {
+    let stood = lost(BOB, 3).at(NOW_MS + 7);
+    let found = stood.when(&Command::FindCustody);
+    found.then(&[Event::CustodyFound { at_ms: NOW_MS + 7 }]);
+    assert_eq!(found.order().due(NOW_MS), Some(Due::Release));
+    given(BOB, &whole_order()[..3]).when(&Command::FindCustody).then_nothing();
+    given(BOB, &[]).when(&Command::FindCustody).then_rejected("unknown-order");
+}
+
+#[test]
+fn a_step_that_may_have_been_made_before_waits_for_the_operator() {
+    for (node, expected) in [
+        // new, placed, committed, redeemed, released, received
+        (BOB, [false, true, false, true, false, false]),
+        (ALL, [false; 6]),
+        (Hosts { beneficiary: false, ..ALL }, [false, false, false, true, false, false]),
+        (CAROL, [false; 6]),
+        (ALICE, [false; 6]),
+    ] {
+        for (steps, expected) in expected.into_iter().enumerate() {
+            assert_eq!(
+                given(node, &whole_order()[..steps]).order.may_be_said(),
+                expected,
+                "{node:?}, {steps} steps"
+            );
+        }
+    }
+    for (steps, due) in [(1, Due::Commit), (3, Due::Release)] {
+        let stood = given(BOB, &whole_order()[..steps]);
+        let held = stood.when(&Command::Hold);
+        held.then(&[Event::Held { at_ms: NOW_MS }]);
+        let held = Given { order: held.order(), facts: facts(BOB) };
+        assert_eq!(held.order.due(NOW_MS), None);
+        held.when(&Command::Hold).then_nothing();
+        let resumed = held.when(&Command::Resume).order();
+        assert_eq!(resumed.due(NOW_MS), Some(due));
+    }
+    // It can still be closed.
+    let wish = cancellation(&committed());
+    let asked = given(BOB, &[placed(), committed(), wish]).and(Event::Held { at_ms: NOW_MS });
+    assert_eq!(asked.order.due(NOW_MS), Some(Due::Close(ClosedCode::Cancelled)));
+}

@@ -87,6 +87,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (party, cid(), outcome).prop_map(|(to, step, outcome)| Event::DeliveryEnded { to, step, outcome }),
         1 => any::<u64>().prop_map(|at_ms| Event::DeliveriesResumed { at_ms }),
         1 => any::<u64>().prop_map(|at_ms| Event::CustodyLost { at_ms }),
+        1 => any::<u64>().prop_map(|at_ms| Event::CustodyFound { at_ms }),
+        1 => any::<u64>().prop_map(|at_ms| Event::Held { at_ms }),
     ]
 }
 

@@ -109,6 +109,8 @@ fn events_are_frozen() {
     }
     event(Event::DeliveriesResumed { at_ms: 6 }, "order/deliveries-resumed", &[number(6)]);
     event(Event::CustodyLost { at_ms: 7 }, "order/custody-lost", &[number(7)]);
+    event(Event::CustodyFound { at_ms: 8 }, "order/custody-found", &[number(8)]);
+    event(Event::Held { at_ms: 9 }, "order/held", &[number(9)]);
 }
 
 fn outcomes() -> [(Outcome, String); 4] {
@@ -175,6 +177,8 @@ fn commands_are_frozen() {
     }
     command(Command::Resume, "order/resume", &[variant(11)]);
     command(Command::LoseCustody, "order/lose-custody", &[variant(12)]);
+    command(Command::FindCustody, "order/find-custody", &[variant(13)]);
+    command(Command::Hold, "order/hold", &[variant(14)]);
 }
 
 #[test]
@@ -186,6 +190,8 @@ fn no_name_is_another_shapes() {
         Event::DeliveryEnded { to: Party::Principal, step: cid(5), outcome: Outcome::Stalled },
         Event::DeliveriesResumed { at_ms: 6 },
         Event::CustodyLost { at_ms: 7 },
+        Event::CustodyFound { at_ms: 8 },
+        Event::Held { at_ms: 9 },
     ];
     for event in &events {
         for other in &events {
@@ -215,7 +221,7 @@ fn variants_beyond_the_known_are_refused() {
         let changed = Stored { bytes, ..stored.clone() };
         assert!(matches!(Event::from_stored(&changed), Err(StoredError::Codec(_))), "{at}: {unknown}");
     }
-    assert!(codec::decode::<Command>(&13u32.to_le_bytes()).is_err());
+    assert!(codec::decode::<Command>(&15u32.to_le_bytes()).is_err());
     assert_eq!(golden::variant(12), "0c000000");
 }
 
