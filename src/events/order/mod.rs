@@ -4,6 +4,7 @@
 mod apply;
 mod between;
 mod command;
+mod custody;
 mod decide;
 mod due;
 mod event;
@@ -18,13 +19,13 @@ mod terms;
 
 pub use between::{Answered, Root};
 pub use command::{Command, Content, Draft, Facts, Made, ReceivedStep, Verdict, Work};
+pub use custody::Custody;
 pub use due::Due;
 pub use event::{
     ClosedCode, DisputeCode, Event, Hosts, Origin, Outcome, Parties, Step, StepAppended, StepFacts, Terms,
 };
 pub use judge::CLOCK_SKEW_MS;
 pub use outbox::{Delivery, MAX_CODE_BYTES, is_code};
-pub use prepare::Custody;
 pub use rejection::Rejection;
 pub use said::{Said, said};
 pub use state::{Accepted, Ended, HeldSecret, Order, TurnedDown};

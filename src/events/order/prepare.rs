@@ -11,15 +11,6 @@ use super::rejection::Rejection;
 use super::state::{Accepted, Order};
 use super::table::{Party, Stage, rule};
 
-/// What a node keeps for an order outside its log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Custody {
-    /// The seed, in custody.
-    Seed,
-    /// The sealed secret, in this held block.
-    Secret(Cid),
-}
-
 impl Order {
     /// Judges a command. `Ok` names the work; `decide` is asked again with what the work gave.
     pub fn prepare(&self, command: &Command, facts: &Facts) -> Result<Work, Rejection> {
@@ -116,51 +107,8 @@ impl Order {
                 self.placed().ok_or(Rejection::UnknownOrder)?;
                 Ok(if self.held || self.stalled().next().is_some() { Work::Record } else { Work::Done })
             }
-            Command::LoseCustody => {
-                self.placed().ok_or(Rejection::UnknownOrder)?;
-                if self.custody_lost {
-                    return Ok(Work::Done);
-                }
-                if self.custody().is_none() {
-                    return Err(Rejection::OutOfState { act: "lose custody", stage: self.stage });
-                }
-                Ok(Work::Record)
-            }
-            Command::FindCustody => {
-                self.placed().ok_or(Rejection::UnknownOrder)?;
-                Ok(if self.custody_lost { Work::Record } else { Work::Done })
-            }
-            Command::Hold => {
-                self.placed().ok_or(Rejection::UnknownOrder)?;
-                Ok(if self.held { Work::Done } else { Work::Record })
-            }
+            Command::LoseCustody | Command::FindCustody | Command::Hold => self.prepare_custody(command),
         }
-    }
-
-    /// Whether the fiduciary hosted here may have made the step that is due now, as far as a log that lost its end can tell:
-    /// somebody elsewhere may have it. Two of them would be an equivocation.
-    pub fn may_be_said(&self) -> bool {
-        let elsewhere = |party| !self.hosts(party);
-        self.hosts(Party::Fiduciary)
-            && match self.stage {
-                Stage::Placed => elsewhere(Party::Principal),
-                Stage::RedemptionRequested => elsewhere(Party::Principal) || elsewhere(Party::Beneficiary),
-                _ => false,
-            }
-    }
-
-    /// What this node must have for the order to go on, if anything.
-    pub fn custody(&self) -> Option<Custody> {
-        let open = matches!(self.stage, Stage::Placed | Stage::Committed | Stage::RedemptionRequested);
-        if self.hosts(Party::Fiduciary) && open {
-            return Some(Custody::Seed);
-        }
-        let here = self.hosts(Party::Fiduciary) || self.hosts(Party::Beneficiary);
-        self.secret.filter(|secret| here && !secret.ended).map(|secret| Custody::Secret(secret.cid))
-    }
-
-    fn in_custody(&self) -> Result<(), Rejection> {
-        if self.custody_lost { Err(Rejection::CustodyLost) } else { Ok(()) }
     }
 
     fn prepare_place(&self, command: &Command, facts: &Facts) -> Result<Work, Rejection> {

@@ -1,0 +1,60 @@
+//! What a node keeps for an order outside its log, and what becomes of the order when a recovery does not find it, or cannot tell
+//! what the log's lost end had said.
+
+use dta_protocol::Cid;
+
+use super::command::{Command, Work};
+use super::rejection::Rejection;
+use super::state::Order;
+use super::table::{Party, Stage};
+
+/// What a node keeps for an order outside its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Custody {
+    /// The seed, in custody.
+    Seed,
+    /// The sealed secret, in this held block.
+    Secret(Cid),
+}
+
+impl Order {
+    pub(super) fn prepare_custody(&self, command: &Command) -> Result<Work, Rejection> {
+        self.placed().ok_or(Rejection::UnknownOrder)?;
+        let record = |news: bool| if news { Work::Record } else { Work::Done };
+        match command {
+            Command::LoseCustody if self.custody().is_none() && !self.custody_lost => {
+                Err(Rejection::OutOfState { act: "lose custody", stage: self.stage })
+            }
+            Command::LoseCustody => Ok(record(!self.custody_lost)),
+            Command::FindCustody => Ok(record(self.custody_lost)),
+            Command::Hold => Ok(record(!self.held)),
+            _ => Err(Rejection::NotAsPrepared),
+        }
+    }
+
+    /// Whether the fiduciary hosted here may have made the step that is due now, as far as a log that lost its end can tell:
+    /// somebody elsewhere may have it. Two of them would be an equivocation.
+    pub fn may_be_said(&self) -> bool {
+        let elsewhere = |party| !self.hosts(party);
+        self.hosts(Party::Fiduciary)
+            && match self.stage {
+                Stage::Placed => elsewhere(Party::Principal),
+                Stage::RedemptionRequested => elsewhere(Party::Principal) || elsewhere(Party::Beneficiary),
+                _ => false,
+            }
+    }
+
+    /// What this node must have for the order to go on, if anything.
+    pub fn custody(&self) -> Option<Custody> {
+        let open = matches!(self.stage, Stage::Placed | Stage::Committed | Stage::RedemptionRequested);
+        if self.hosts(Party::Fiduciary) && open {
+            return Some(Custody::Seed);
+        }
+        let here = self.hosts(Party::Fiduciary) || self.hosts(Party::Beneficiary);
+        self.secret.filter(|secret| here && !secret.ended).map(|secret| Custody::Secret(secret.cid))
+    }
+
+    pub(super) fn in_custody(&self) -> Result<(), Rejection> {
+        if self.custody_lost { Err(Rejection::CustodyLost) } else { Ok(()) }
+    }
+}
