@@ -207,7 +207,10 @@ fn liar(answer: String) -> String {
 }
 
 fn claims(checkpoint: &str) -> String {
-    liar(json!({ "ipfs": [], "following": [{ "checkpointCID": checkpoint }] }).to_string())
+    liar(
+        json!({ "ipfs": [], "following": [{ "idDocumentCID": checkpoint, "checkpointCID": checkpoint }] })
+            .to_string(),
+    )
 }
 
 #[test]
@@ -274,7 +277,12 @@ fn mirrors_that_lag_lie_or_serve_an_old_head() {
     let home = empty(&words);
     let lies = [claims(&own), claims(nobodys), claims(&old)];
     let output = recover(&home, &[&lies[0], &lies[1], &lies[2], "http://127.0.0.1:1", &carol_node.url]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    let lines = text(&output.stderr);
+    assert!(output.status.success(), "{lines}");
+    assert!(
+        lines.contains("whose keys this seed does not make") && lines.contains("this mirror is passed over"),
+        "{lines}"
+    );
     assert!(!said(&text(&output.stdout), "checkpoint").contains(&old));
     assert_eq!(said(&text(&output.stdout), "node"), me);
     mona_node.stop();

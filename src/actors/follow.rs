@@ -6,6 +6,7 @@
 //! pure  chain ── what a page must be, and what is held after it
 //! files ── what is held, beside the blocks        give ── pages for those who follow this node
 //! follower ── the task of one followed node       check ── whether another node holds what it says that it holds
+//! said ── what another node says that it holds
 //! ```
 
 pub(crate) mod chain;
@@ -13,6 +14,7 @@ pub mod check;
 pub(crate) mod files;
 mod follower;
 pub mod give;
+pub mod said;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;

@@ -146,20 +146,7 @@ impl Services {
         command: Stored,
         effect: Effect,
     ) -> Append {
-        Append {
-            aggregate,
-            expected_version,
-            time_ms,
-            by: caller.by.clone(),
-            request: None,
-            trace_id: caller.trace_id,
-            command,
-            effect,
-            blocks: Vec::new(),
-            drop_held: Vec::new(),
-            publish: Vec::new(),
-            due_ms: None,
-        }
+        Append::of(aggregate, expected_version, time_ms, &caller.by, caller.trace_id, command, effect)
     }
 
     /// The identity, if this node knows it.

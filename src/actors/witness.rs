@@ -2,7 +2,7 @@
 //! before it and that what they signed stands there, and raises an alarm where it does not.
 
 mod inclusion;
-mod owner;
+pub(super) mod owner;
 mod prove;
 mod statements;
 

@@ -15,6 +15,7 @@ use super::peers::granted;
 use super::posted::Posted;
 use crate::actors::follow::Replica;
 use crate::actors::follow::check::{CheckError, Checked, SAMPLES_MAX, Verdict, proof};
+use crate::actors::follow::said::SaidError;
 use crate::actors::ipfs::ExchangeError;
 use crate::actors::peers::PeerUrl;
 use crate::actors::peers::pins::Wish;
@@ -210,8 +211,12 @@ impl From<CheckError> for ApiError {
         let text = error.to_string();
         match error {
             CheckError::NotAddressed(_) => ApiError::new(StatusCode::CONFLICT, "not-addressed", text),
-            CheckError::Peer(_) => ApiError::new(StatusCode::BAD_GATEWAY, "mirror-unreachable", text),
-            CheckError::NoAnswer(_) => ApiError::new(StatusCode::BAD_GATEWAY, "mirror-malformed", text),
+            CheckError::Said(SaidError::Peer(_)) => {
+                ApiError::new(StatusCode::BAD_GATEWAY, "mirror-unreachable", text)
+            }
+            CheckError::Said(SaidError::NoAnswer(_)) | CheckError::NoCheckpoint => {
+                ApiError::new(StatusCode::BAD_GATEWAY, "mirror-malformed", text)
+            }
             CheckError::NotFollowing => ApiError::new(StatusCode::CONFLICT, "mirror-not-following", text),
             CheckError::NothingYet => ApiError::new(StatusCode::CONFLICT, "mirror-empty", text),
             CheckError::UnknownCheckpoint(_) => {

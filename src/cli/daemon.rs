@@ -67,7 +67,8 @@ fn quieted(level: &str) -> String {
     }
 }
 
-fn log_lines(log: &config::Log) -> anyhow::Result<()> {
+/// Log lines go to standard error, as the settings say.
+pub(super) fn log_lines(log: &config::Log) -> anyhow::Result<()> {
     let unusable = || {
         format!("log.level {:?}: must be a level (error, warn, info, debug, trace) or a filter", log.level)
     };

@@ -12,10 +12,12 @@ use dta_ipfs::embedded::Settings;
 use dta_ipfs::{Embedded, Multiaddr, SwarmKey};
 use dta_protocol::Cid;
 
+use super::daemon::log_lines;
 use super::progress::Progress;
 use super::projection::rebuild;
 use super::say;
 use super::unlock::protection;
+use crate::actors::follow::said::Said;
 use crate::actors::log::RocksLog;
 use crate::actors::network::Network;
 use crate::actors::peers::{PeerClient, PeerUrl};
@@ -24,7 +26,7 @@ use crate::config::Config;
 use crate::home::Home;
 use crate::keystore::Keystore;
 use crate::ports::{OsEntropy, SystemClock};
-use crate::recovery::{Mirror, Report, Sources, recover};
+use crate::recovery::{Report, Sources, heads_of, recover};
 use crate::time::rfc3339;
 
 /// How long is waited for the first connection.
@@ -68,6 +70,8 @@ pub fn run(home: &Home, command: &RecoverCommand) -> anyhow::Result<()> {
         );
     }
     let config = Config::read(home)?;
+    // Who is passed over, and why.
+    log_lines(&config.log)?;
     let keystore = Keystore::read(&home.seed_file())?;
     let seed = keystore.unlock(&protection(&config, home, &keystore, command.passphrase_file.as_deref())?)?;
     let network = Network::start()?;
@@ -120,15 +124,17 @@ fn named(
         }
         let url: PeerUrl =
             from.parse().with_context(|| format!("--from-ipfs {from}: neither a CID nor a URL"))?;
-        let mirror =
-            network.wait(Mirror::ask(client.clone(), url)).context("the network threads have stopped")?;
+        let asking = client.clone();
+        let mirror = network
+            .wait(async move { Said::ask(&asking, &url).await })
+            .context("the network threads have stopped")?;
         match mirror {
             Ok(mirror) => {
-                heads.extend(mirror.heads());
+                heads.extend(heads_of(&mirror));
                 peers.extend(mirror.ipfs.iter().filter_map(|address| address.parse::<Multiaddr>().ok()));
             }
             // Others may answer.
-            Err(why) => tracing::warn!(from, why, "this mirror is passed over"),
+            Err(why) => tracing::warn!(from, %why, "this mirror is passed over"),
         }
     }
     if heads.is_empty() {

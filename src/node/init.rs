@@ -214,18 +214,8 @@ pub(crate) fn first_records(document: &Identity, name: &str, now_ms: u64) -> Res
     let events = identity::Identity::default().decide(&command, Some(Known::of(document)))?;
     let created = events.iter().map(Event::to_stored).collect::<Result<Vec<_>, _>>()?;
     let frame = |aggregate, command, effect: Vec<Stored>, blocks| Append {
-        aggregate,
-        expected_version: 0,
-        time_ms: now_ms,
-        by: BY.to_owned(),
-        request: None,
-        trace_id,
-        command,
-        effect: Effect::Events(effect),
         blocks,
-        drop_held: Vec::new(),
-        publish: Vec::new(),
-        due_ms: None,
+        ..Append::of(aggregate, 0, now_ms, BY, trace_id, command, Effect::Events(effect))
     };
     let block = Block {
         cid: document.cid().to_bytes(),

@@ -195,6 +195,11 @@ impl Checkpoint {
         &self.note
     }
 
+    /// Its skip links, the checkpoint before it first.
+    pub fn skip(&self) -> &[Cid] {
+        &self.skip
+    }
+
     /// Its envelope.
     pub fn envelope(&self) -> &Verified<Envelope> {
         &self.envelope

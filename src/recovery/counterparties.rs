@@ -35,8 +35,8 @@ pub(super) fn ask(
         }
     }
     let asked = calls.len();
-    let client = PeerClient::new(clock, Box::new(OsEntropy));
-    let client = Arc::new(client.map_err(|error| RecoverError::Records(error.to_string()))?);
+    let client = PeerClient::new(clock, Box::new(OsEntropy)).map_err(RecoverError::Client)?;
+    let client = Arc::new(client);
     let answers = async move {
         let mut tasks = tokio::task::JoinSet::new();
         for (peer, url) in calls {

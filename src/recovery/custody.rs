@@ -60,41 +60,29 @@ pub(super) fn restore(
         let order = replay_order(&log.load(&aggregate)?);
         let order = order.map_err(|error| RecoverError::Record(error.to_string()))?;
         found.orders += 1;
-        let here = match order.custody() {
-            None => None,
-            Some(Custody::Seed) => {
-                Some(order.placed().is_some_and(|placed| seeds.contains(&placed.to_bytes())))
-            }
-            Some(Custody::Secret(secret)) if log.block(&secret.to_bytes())?.is_some() => Some(true),
-            Some(Custody::Secret(secret)) => match seal_again(&mut store, log, &order, secret)? {
+        let Some(custody) = order.custody() else { continue };
+        let is_here = match custody {
+            Custody::Seed => order.placed().is_some_and(|placed| seeds.contains(&placed.to_bytes())),
+            Custody::Secret(secret) if log.block(&secret.to_bytes())?.is_some() => true,
+            Custody::Secret(secret) => match seal_again(&mut store, log, &order, secret)? {
+                None => false,
                 Some(block) => {
                     found.sealed_again += 1;
                     again.push(block);
                     if again.len() == BATCH {
                         log.hold(std::mem::take(&mut again))?;
                     }
-                    Some(true)
+                    true
                 }
-                None => Some(false),
             },
         };
-        let mut commands = Vec::new();
-        match (here, order.custody()) {
-            (Some(true), _) if order.custody_lost => commands.push(Command::FindCustody),
-            (Some(false), Some(Custody::Seed)) => {
-                found.lost_seeds += 1;
-                commands.push(Command::LoseCustody);
-            }
-            (Some(false), _) => {
-                found.lost_secrets += 1;
-                commands.push(Command::LoseCustody);
-            }
-            _ => {}
+        match custody {
+            _ if is_here => {}
+            Custody::Seed => found.lost_seeds += 1,
+            Custody::Secret(_) => found.lost_secrets += 1,
         }
-        if order.may_be_said() && here == Some(true) {
-            found.held += 1;
-            commands.push(Command::Hold);
-        }
+        let commands = order.recovered(is_here);
+        found.held += usize::from(commands.contains(&Command::Hold));
         changes.extend(changed(log, aggregate, order, &commands, now_ms)?);
     }
     log.hold(again)?;

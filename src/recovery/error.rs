@@ -84,6 +84,9 @@ pub enum RecoverError {
     /// The first records of the new epoch.
     #[error("the first records of the new epoch were not written: {0}")]
     Records(String),
+    /// No client for calls to other nodes.
+    #[error("calls to other nodes: {0}")]
+    Client(reqwest::Error),
     /// The file beside the log.
     #[error("checkpoint.json: {0}")]
     Published(#[from] PublishedError),

@@ -1,60 +1,24 @@
 //! Where a recovery begins: checkpoints that somebody named, and those that mirrors say they hold.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use dta_crypto::IdentityKeys;
 use dta_proof::Note;
 use dta_proof::checkpoints::Checkpoint;
 use dta_protocol::{Body, Cid, Envelope, Identity};
-use serde::Deserialize;
 
 use super::RecoverError;
 use super::fetch::Fetch;
-use crate::actors::peers::{PeerClient, PeerUrl};
+use crate::actors::follow::said::Said;
 use crate::ports::OsEntropy;
-
-/// Bytes of a mirror's answer.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// Checkpoints that are taken from one mirror's answer, at most.
 const HEADS_MAX: usize = 1_024;
 
-/// What a mirror says of itself: `GET /v1/mirror`.
-#[derive(Debug, Default, Deserialize)]
-pub struct Mirror {
-    /// Where its IPFS node listens, as it says.
-    #[serde(default)]
-    pub ipfs: Vec<String>,
-    /// Whose chains it keeps.
-    #[serde(default)]
-    following: Vec<Following>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Following {
-    #[serde(rename = "checkpointCID")]
-    checkpoint: Option<String>,
-}
-
-impl Mirror {
-    /// Asks the node at this address.
-    ///
-    /// # Errors
-    /// For people: no such answer.
-    pub async fn ask(client: Arc<PeerClient>, url: PeerUrl) -> Result<Self, String> {
-        let answer = client.fetch(&url, "/v1/mirror", ANSWER_BYTES_MAX).await;
-        match answer.map_err(|error| error.to_string())? {
-            (200, body) => serde_json::from_slice(&body).map_err(|error| format!("its answer: {error}")),
-            (status, _) => Err(format!("it answers {status} to GET /v1/mirror")),
-        }
-    }
-
-    /// The newest checkpoint that it holds of each chain: whose that is, the checkpoint says.
-    pub fn heads(&self) -> Vec<Cid> {
-        let named = self.following.iter().filter_map(|one| one.checkpoint.as_ref()?.parse().ok());
-        named.take(HEADS_MAX).collect()
-    }
+/// The newest checkpoint that a mirror says it holds of each chain: whose that is, the checkpoint says.
+pub fn heads_of(mirror: &Said) -> Vec<Cid> {
+    let named = mirror.following.iter().filter_map(|copy| copy.checkpoint.as_ref()?.parse().ok());
+    named.take(HEADS_MAX).collect()
 }
 
 /// A checkpoint of the identity that is recovered, signed by it.

@@ -25,7 +25,7 @@ use dta_events::log::{CHECKPOINT, Checkpointed, Event};
 use dta_events::node::{self, Recovered};
 use dta_events::record::{Aggregate, Effect, Record, Stored};
 use dta_proof::checkpoints::Checkpoint;
-use dta_protocol::{Body, Cid, Identity};
+use dta_protocol::{Cid, Identity};
 
 use crate::actors::checkpoints::published::PublishedError;
 use crate::actors::checkpoints::{Published, published};
@@ -42,7 +42,7 @@ use fill::Sealed;
 
 pub use custody::Found;
 pub use error::RecoverError;
-pub use heads::Mirror;
+pub use heads::heads_of;
 
 /// The caller in the records that a recovery makes.
 const BY: &str = "local";
@@ -103,23 +103,6 @@ pub fn recover(
     if home.is_initialised() {
         return Err(RecoverError::Exists(home.root.clone()));
     }
-    let building = home.log_in_recovery();
-    let done = build(home, config, seed, sources, (network, clock), progress);
-    if done.is_err() && building.exists() {
-        // If it stays, the next try removes it.
-        let _ = std::fs::remove_dir_all(&building);
-    }
-    done
-}
-
-fn build(
-    home: &Home,
-    config: &Config,
-    seed: &Secret<32>,
-    sources: Sources,
-    (network, clock): (&Network, Arc<dyn Clock>),
-    progress: &mut dyn FnMut(&'static str, u64, u64),
-) -> Result<Report, RecoverError> {
     // Before hours of fetching: a copy that is not there is no copy.
     let copy = sources.seeds.as_deref().map(custody::read).transpose()?;
     let keys = IdentityKeys::from_seed(seed);
@@ -127,12 +110,9 @@ fn build(
     let (owner, heads) = heads::of_seed(&fetch, &keys, &sources.heads)?;
     let noted = noted(home, &owner)?;
 
-    let building = home.log_in_recovery();
-    if building.exists() {
-        std::fs::remove_dir_all(&building).map_err(io_at(&building))?;
-    }
-    let log = RocksLog::create(&building, Arc::new(Rules), entropy())?
-        .with_reserve(&building, config.storage.reserve_bytes);
+    let building = Building::new(home.log_in_recovery())?;
+    let log = RocksLog::create(&building.0, Arc::new(Rules), entropy())?
+        .with_reserve(&building.0, config.storage.reserve_bytes);
     let checkpoints = newest_whole(&fetch, &owner, &heads, progress)?;
     let sealed_by = fill::fill(&fetch, &log, (&owner, &keys), &checkpoints, &mut |done, of| {
         progress("records", done, of);
@@ -189,8 +169,27 @@ fn build(
         custody: custody::restore(home, config, (seed, &owner), copy, &log, now_ms)?,
     };
     drop(Arc::into_inner(log));
-    settle(home, &building, &owner, &last)?;
+    settle(home, &building.0, &owner, &last)?;
     Ok(report)
+}
+
+/// The folder in which the log is built. What is still there when this is dropped, after the log itself, is of a try that failed.
+struct Building(PathBuf);
+
+impl Building {
+    fn new(path: PathBuf) -> Result<Self, RecoverError> {
+        if path.exists() {
+            std::fs::remove_dir_all(&path).map_err(io_at(&path))?;
+        }
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Building {
+    fn drop(&mut self) {
+        // If it stays, the next try removes it.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// What the home itself remembers of a log that is gone.
@@ -252,14 +251,11 @@ fn last_that_holds(
     let (Some((last, sealed)), Some(first)) = (last, first) else {
         return Err(RecoverError::NoHead("none of its notes is of records that were sealed".into()));
     };
-    let Body::Checkpoint(body) = &last.envelope().statement().body else {
-        return Err(RecoverError::Stopping);
-    };
     let told = Checkpointed {
         cid: last.cid(),
         number: last.number(),
         first,
-        skip: body.skip.clone(),
+        skip: last.skip().to_vec(),
         issued_at_ms: last.envelope().statement().issued_at_ms,
         note: last.note().text().to_owned(),
         epoch: last.note().origin().epoch,
@@ -286,20 +282,8 @@ fn append(
 ) -> Result<Append, RecoverError> {
     let mut trace_id = [0; 16];
     OsEntropy.fill(&mut trace_id);
-    Ok(Append {
-        aggregate,
-        expected_version: log.newest(&aggregate)?.map_or(0, |record| record.version),
-        time_ms: now_ms,
-        by: BY.to_owned(),
-        request: None,
-        trace_id,
-        command,
-        effect: Effect::Events(vec![event]),
-        blocks: Vec::new(),
-        drop_held: Vec::new(),
-        publish: Vec::new(),
-        due_ms: None,
-    })
+    let version = log.newest(&aggregate)?.map_or(0, |record| record.version);
+    Ok(Append::of(aggregate, version, now_ms, BY, trace_id, command, Effect::Events(vec![event])))
 }
 
 /// The log into its place, which makes the home a node's.

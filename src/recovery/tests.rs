@@ -84,6 +84,24 @@ async fn mirror(blocks: Vec<PublishedBlock>) -> (MemoryExchange, MemoryExchange)
     (mirror, network.join("asking"))
 }
 
+/// A node that has lived, a mirror that holds all of it, and somebody who may ask that.
+struct Scene {
+    document: Identity,
+    node: Node,
+    /// Its checkpoints, oldest first.
+    heads: Vec<Cid>,
+    mirror: MemoryExchange,
+    asking: MemoryExchange,
+}
+
+async fn scene() -> Scene {
+    let document = alice();
+    let node = lived(&document).await;
+    let heads = checkpoints(&*node.app.services.log);
+    let (mirror, asking) = mirror(published(&*node.app.services.log)).await;
+    Scene { document, node, heads, mirror, asking }
+}
+
 /// An empty machine.
 struct Empty {
     _folder: tempfile::TempDir,
@@ -145,11 +163,8 @@ fn stages(log: &dyn LogReader) -> Vec<(Stage, bool)> {
 
 #[actix_web::test]
 async fn with_a_copy_of_the_seeds_nothing_is_lost_but_what_no_checkpoint_had() {
-    let document = alice();
-    let node = lived(&document).await;
+    let Scene { document, node, heads, asking, .. } = scene().await;
     let log = &node.app.services.log;
-    let heads = checkpoints(&**log);
-    let (_mirror, asking) = mirror(published(&**log)).await;
     let empty = Empty::new();
     let report = empty.recover(&asking, &heads[heads.len() - 1..], Some(node.home())).unwrap();
     let before = records(&**log);
@@ -179,11 +194,7 @@ async fn with_a_copy_of_the_seeds_nothing_is_lost_but_what_no_checkpoint_had() {
 
 #[actix_web::test]
 async fn without_the_seeds_each_open_order_and_each_sealed_secret_is_lost_and_said_to_be() {
-    let document = alice();
-    let node = lived(&document).await;
-    let log = &node.app.services.log;
-    let heads = checkpoints(&**log);
-    let (_mirror, asking) = mirror(published(&**log)).await;
+    let Scene { heads, asking, .. } = scene().await;
     let empty = Empty::new();
     let report = empty.recover(&asking, &heads[heads.len() - 1..], None).unwrap();
     assert_eq!((report.custody.seeds, report.custody.lost_seeds, report.custody.lost_secrets), (0, 2, 3));
@@ -194,11 +205,7 @@ async fn without_the_seeds_each_open_order_and_each_sealed_secret_is_lost_and_sa
 
 #[actix_web::test]
 async fn an_older_checkpoint_gives_what_was_then_and_the_newest_named_counts() {
-    let document = alice();
-    let node = lived(&document).await;
-    let log = &node.app.services.log;
-    let heads = checkpoints(&**log);
-    let (_mirror, asking) = mirror(published(&**log)).await;
+    let Scene { heads, asking, .. } = scene().await;
     let old = Empty::new().recover(&asking, &heads[1..2], None).unwrap();
     let new = Empty::new().recover(&asking, &[heads[1], heads[4], heads[0]], None).unwrap();
     assert!(old.records < new.records);
@@ -207,10 +214,7 @@ async fn an_older_checkpoint_gives_what_was_then_and_the_newest_named_counts() {
 
 #[actix_web::test]
 async fn a_copy_of_the_seeds_that_turns_up_gives_back_what_was_lost() {
-    let document = alice();
-    let node = lived(&document).await;
-    let heads = checkpoints(&*node.app.services.log);
-    let (mirror, asking) = mirror(published(&*node.app.services.log)).await;
+    let Scene { node, heads, mirror, asking, .. } = scene().await;
     let poor = Empty::new();
     poor.recover(&asking, &heads[4..], None).unwrap();
     // It serves, and commits to its losses.
@@ -233,11 +237,8 @@ async fn a_copy_of_the_seeds_that_turns_up_gives_back_what_was_lost() {
 
 #[actix_web::test]
 async fn what_only_says_that_it_is_a_checkpoint_of_this_node_keeps_nobody() {
-    let document = alice();
-    let node = lived(&document).await;
+    let Scene { node, heads, asking, .. } = scene().await;
     let log = &node.app.services.log;
-    let heads = checkpoints(&**log);
-    let (_mirror, asking) = mirror(published(&**log)).await;
     let newest = log.published_block(&heads[4].to_bytes()).unwrap().unwrap();
     // A bit of its signature.
     let mut forged = newest.bytes().to_vec();
@@ -348,10 +349,7 @@ async fn what_others_have_seen_tells_of_a_loss_and_of_another_log() {
 
 #[actix_web::test]
 async fn the_file_beside_a_log_that_is_gone_tells_how_much_is_lost() {
-    let document = alice();
-    let node = lived(&document).await;
-    let heads = checkpoints(&*node.app.services.log);
-    let (_mirror, asking) = mirror(published(&*node.app.services.log)).await;
+    let Scene { document, node, heads, asking, .. } = scene().await;
     let empty = Empty::new();
     std::fs::copy(node.noted(), empty.home.checkpoint()).unwrap();
     let report = empty.recover(&asking, &heads[2..3], None).unwrap();
@@ -368,10 +366,7 @@ fn newest(log: &dyn LogReader, cid: Cid) -> Body {
 
 #[actix_web::test]
 async fn what_an_interrupted_try_has_left_is_no_obstacle() {
-    let document = alice();
-    let node = lived(&document).await;
-    let heads = checkpoints(&*node.app.services.log);
-    let (_mirror, asking) = mirror(published(&*node.app.services.log)).await;
+    let Scene { node, heads, asking, .. } = scene().await;
     let empty = Empty::new();
     // All but the last act: with an empty custody, since the copy was forgotten.
     empty.recover(&asking, &heads[4..], None).unwrap();

@@ -13,16 +13,16 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 
 use super::Following;
+use super::said::{Said, SaidError};
 use crate::actors::log::{LogReader, PublishedAt, ReadError};
-use crate::actors::peers::{PeerClient, PeerError, PeerUrl};
+use crate::actors::peers::{PeerClient, PeerUrl};
 use crate::actors::unavailable::Unavailable;
 
 /// Bytes of the challenge that goes before a block.
 pub const CHALLENGE_BYTES: usize = 32;
 /// Blocks that are asked for in one check, at most.
 pub const SAMPLES_MAX: u64 = 1_000;
-/// Bytes of an answer that says what is held, and of one that proves it.
-const MIRROR_BYTES_MAX: usize = 1 << 20;
+/// Bytes of an answer that proves that a block is held.
 const PROOF_BYTES_MAX: usize = 1_024;
 /// Questions under way at once.
 const AT_ONCE: usize = 8;
@@ -63,18 +63,18 @@ pub enum CheckError {
     /// Nobody knows where it is.
     #[error("{0} is not pinned with a URL")]
     NotAddressed(Cid),
-    /// It did not answer.
-    #[error("what it holds: {0}")]
-    Peer(#[from] PeerError),
-    /// It answered something else.
-    #[error("what it holds: it answers with status {0}, or not as a node does")]
-    NoAnswer(u16),
+    /// It does not say what it holds.
+    #[error(transparent)]
+    Said(#[from] SaidError),
     /// It does not follow this node.
     #[error("it does not follow this node")]
     NotFollowing,
     /// It has not got so far.
     #[error("it holds no checkpoint of this node yet")]
     NothingYet,
+    /// What it names is no CID.
+    #[error("it says that it holds a checkpoint, and names none")]
+    NoCheckpoint,
     /// What it says cannot be.
     #[error("it says that it holds checkpoint {0}, which is none of this log")]
     UnknownCheckpoint(Cid),
@@ -87,19 +87,6 @@ impl From<ReadError> for CheckError {
     fn from(error: ReadError) -> Self {
         Self::Unavailable(error.into())
     }
-}
-
-#[derive(Deserialize)]
-struct Mirror {
-    following: Vec<Followed>,
-}
-
-#[derive(Deserialize)]
-struct Followed {
-    #[serde(rename = "idDocumentCID")]
-    identity: String,
-    #[serde(rename = "checkpointCID")]
-    checkpoint: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -154,14 +141,10 @@ impl Following {
 
 /// Up to which checkpoint a node says that it holds all of the log of `own`.
 async fn held(client: &PeerClient, url: &PeerUrl, own: &Cid) -> Result<Cid, CheckError> {
-    let (status, body) = client.fetch(url, "/v1/mirror", MIRROR_BYTES_MAX).await?;
-    let mirror = serde_json::from_slice(&body).ok().filter(|_| status == 200);
-    let Mirror { following } = mirror.ok_or(CheckError::NoAnswer(status))?;
     let own = own.to_string();
-    let followed = following.into_iter().find(|followed| followed.identity == own);
-    let Followed { checkpoint, .. } = followed.ok_or(CheckError::NotFollowing)?;
-    let checkpoint = checkpoint.ok_or(CheckError::NothingYet)?;
-    checkpoint.parse().map_err(|_| CheckError::NoAnswer(status))
+    let copy = Said::ask(client, url).await?.following.into_iter().find(|copy| copy.identity == own);
+    let checkpoint = copy.ok_or(CheckError::NotFollowing)?.checkpoint.ok_or(CheckError::NothingYet)?;
+    checkpoint.parse().map_err(|_| CheckError::NoCheckpoint)
 }
 
 /// The number of a checkpoint of this log; none if it is no such.

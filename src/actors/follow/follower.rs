@@ -20,14 +20,12 @@ use crate::actors::keyring::Known;
 use crate::actors::peers::{PeerError, PeerUrl};
 use crate::actors::services::Services;
 use crate::actors::unavailable::Unavailable;
+use crate::actors::witness::owner::newest_note;
 use crate::backoff::Backoff;
 use crate::contain::contain;
 
 /// Where a followed node gives what its log publishes.
 const BLOCKS: &str = "/v1/fulfill/log/blocks";
-/// Where it gives its newest note.
-const CHECKPOINT: &str = "/v1/log/checkpoint";
-const NOTE_BYTES_MAX: usize = 64 << 10;
 /// Blocks looked at together.
 const LOOKED_AT: usize = 64;
 /// A note is handed on once the tree has grown by this many records since the newest that is known: as many as a node lets come
@@ -218,7 +216,7 @@ impl Follower {
         let (is_empty, more) = (page.blocks.is_empty(), page.more);
         // An empty one still says that the newest record is here as a whole.
         if !is_empty || self.held.newest != self.held.whole {
-            match self.keep(page, owner.clone()).await {
+            match self.keep(page, owner).await {
                 Err(Failure::NotItsLog(NotItsLog::NewEpoch { epoch, .. })) => {
                     return self.begin_anew(epoch).await;
                 }
@@ -228,7 +226,7 @@ impl Follower {
         if more {
             return Ok(Duration::ZERO);
         }
-        if is_empty && let Some(epoch) = self.newer_epoch(url, &owner).await {
+        if is_empty && let Some(epoch) = self.newer_epoch(url).await {
             return self.begin_anew(epoch).await;
         }
         self.hand_on().await?;
@@ -240,11 +238,9 @@ impl Follower {
 
     /// The epoch of the owner's newest note, if that is later than the copy's: a log that lost its end may give nothing after a
     /// place that it no longer has.
-    async fn newer_epoch(&self, url: &PeerUrl, owner: &Known) -> Option<u64> {
-        let newest = self.following.parts.client.fetch(url, CHECKPOINT, NOTE_BYTES_MAX).await;
-        let (status, note) = newest.ok()?;
-        let note = Note::verify(std::str::from_utf8(&note).ok().filter(|_| status == 200)?, &owner.document);
-        note.ok().map(|note| note.origin().epoch).filter(|epoch| *epoch > self.held.epoch)
+    async fn newer_epoch(&self, url: &PeerUrl) -> Option<u64> {
+        let note = newest_note(self.services(), &self.following.parts.client, &self.peer, url).await?;
+        Some(note.origin().epoch).filter(|epoch| *epoch > self.held.epoch)
     }
 
     /// Copies a log that was recovered from its beginning; what is here already is kept again, which changes nothing.

@@ -107,6 +107,34 @@ pub struct Append {
     pub due_ms: Option<u64>,
 }
 
+impl Append {
+    /// A record that answers no request, and brings and changes nothing besides.
+    pub fn of(
+        aggregate: Aggregate,
+        expected_version: u64,
+        time_ms: u64,
+        by: &str,
+        trace_id: [u8; 16],
+        command: Stored,
+        effect: Effect,
+    ) -> Self {
+        Self {
+            aggregate,
+            expected_version,
+            time_ms,
+            by: by.to_owned(),
+            request: None,
+            trace_id,
+            command,
+            effect,
+            blocks: Vec::new(),
+            drop_held: Vec::new(),
+            publish: Vec::new(),
+            due_ms: None,
+        }
+    }
+}
+
 /// Where an append came to stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {

@@ -57,7 +57,7 @@ pub(super) async fn url_of(services: &Services, owner: &Cid) -> Option<PeerUrl> 
 }
 
 /// The newest note of its log, which it signed; none if it did not answer.
-pub(super) async fn newest_note(
+pub(in crate::actors) async fn newest_note(
     services: &Services,
     client: &PeerClient,
     owner: &Cid,

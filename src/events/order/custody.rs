@@ -32,9 +32,21 @@ impl Order {
         }
     }
 
+    /// What a recovery tells the order, that has looked for what this node must have.
+    pub fn recovered(&self, is_here: bool) -> Vec<Command> {
+        match (self.custody(), is_here) {
+            (None, _) => Vec::new(),
+            (Some(_), false) => vec![Command::LoseCustody],
+            (Some(_), true) => {
+                let found = self.custody_lost.then_some(Command::FindCustody);
+                found.into_iter().chain(self.may_be_said().then_some(Command::Hold)).collect()
+            }
+        }
+    }
+
     /// Whether the fiduciary hosted here may have made the step that is due now, as far as a log that lost its end can tell:
     /// somebody elsewhere may have it. Two of them would be an equivocation.
-    pub fn may_be_said(&self) -> bool {
+    pub(super) fn may_be_said(&self) -> bool {
         let elsewhere = |party| !self.hosts(party);
         self.hosts(Party::Fiduciary)
             && match self.stage {

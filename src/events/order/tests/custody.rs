@@ -115,3 +115,22 @@ fn a_step_that_may_have_been_made_before_waits_for_the_operator() {
     let asked = given(BOB, &[placed(), committed(), wish]).and(Event::Held { at_ms: NOW_MS });
     assert_eq!(asked.order.due(NOW_MS), Some(Due::Close(ClosedCode::Cancelled)));
 }
+
+#[test]
+fn a_recovery_tells_each_order_what_it_found() {
+    use Command::{FindCustody, Hold, LoseCustody};
+    let steps = |node, steps| given(node, &whole_order()[..steps]).order;
+    assert_eq!((steps(BOB, 0).recovered(true), steps(ALICE, 2).recovered(false)), (vec![], vec![]));
+    for count in 1..=5 {
+        assert_eq!(steps(BOB, count).recovered(false), [LoseCustody], "{count} steps");
+    }
+    assert_eq!((steps(BOB, 1).recovered(true), steps(BOB, 2).recovered(true)), (vec![Hold], vec![]));
+    assert_eq!(
+        (lost(BOB, 2).order.recovered(true), lost(BOB, 3).order.recovered(true)),
+        (vec![FindCustody], vec![FindCustody, Hold])
+    );
+    assert_eq!(
+        (lost(CAROL, 4).order.recovered(true), lost(CAROL, 4).order.recovered(false)),
+        (vec![FindCustody], vec![LoseCustody])
+    );
+}
