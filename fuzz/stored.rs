@@ -50,7 +50,7 @@ fn one_spelling(stored: &Stored) {
     }
 }
 
-const NAMES: [(&str, u16); 26] = [
+const NAMES: [(&str, u16); 28] = [
     ("order/step-appended", 1),
     ("order/step-refused", 1),
     ("order/equivocation-seen", 1),
@@ -77,6 +77,8 @@ const NAMES: [(&str, u16); 26] = [
     ("node/recovered", 1),
     ("peer/followed", 1),
     ("peer/unfollowed", 1),
+    ("order/shred-ordered", 1),
+    ("order/shredded", 1),
 ];
 
 fn stored(input: &[u8]) -> Option<Stored> {
@@ -163,6 +165,8 @@ fn all_events() -> Vec<Event> {
         Event::CustodyLost { at_ms: 11 },
         Event::CustodyFound { at_ms: 12 },
         Event::Held { at_ms: 13 },
+        Event::ShredOrdered { due_ms: 14, at_ms: 15 },
+        Event::Shredded { at_ms: 16 },
     ];
     steps.chain(further).collect()
 }

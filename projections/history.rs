@@ -72,6 +72,13 @@ pub enum Entry {
     CustodyFound,
     /// A recovery leaves the step that is due to the operator.
     Held,
+    /// The order's seed is to be destroyed.
+    ShredOrdered {
+        /// From when on, milliseconds since 1970 UTC.
+        due_ms: u64,
+    },
+    /// It is destroyed.
+    Shredded,
 }
 
 /// The common beginning of the row keys of one order's history; what follows is the record's sequence and the position in
@@ -147,5 +154,7 @@ fn entry(event: Event) -> Entry {
         Event::CustodyLost { .. } => Entry::CustodyLost,
         Event::CustodyFound { .. } => Entry::CustodyFound,
         Event::Held { .. } => Entry::Held,
+        Event::ShredOrdered { due_ms, .. } => Entry::ShredOrdered { due_ms },
+        Event::Shredded { .. } => Entry::Shredded,
     }
 }

@@ -75,7 +75,7 @@ impl Projection for Orders {
     }
 
     fn schema(&self) -> u16 {
-        4
+        5
     }
 
     fn reads(&self, record: &Record) -> Vec<Vec<u8>> {

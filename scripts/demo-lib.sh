@@ -9,6 +9,7 @@ declare -A url process=()
 checks=0
 held=false # whether all of them did
 
+also_finish() { :; } # what else a demo has to end
 finish() {
   set +e
   trap '' INT TERM HUP
@@ -21,6 +22,7 @@ finish() {
   # Their homes go too, so there is nothing to end in order.
   for name in "${!process[@]}"; do kill -KILL "${process[$name]}" 2> /dev/null; done
   wait "${process[@]}" 2> /dev/null
+  also_finish
   rm -rf "$work"
 }
 trap finish EXIT

@@ -64,6 +64,14 @@ pub enum ConfigError {
         /// Which key, and why.
         what: String,
     },
+    /// A seed store that contradicts itself.
+    #[error("{}: [[seeds]]: {what}", .path.display())]
+    Seeds {
+        /// The file.
+        path: PathBuf,
+        /// Which key, and why.
+        what: String,
+    },
     /// More than one seed store.
     #[error("{}: [[seeds]]: one block at most for now", .0.display())]
     ManySeeds(PathBuf),
@@ -96,6 +104,9 @@ impl Config {
         }
         if let Some(what) = settings.checkpoints.trouble().or_else(|| settings.peers.trouble()) {
             return Err(ConfigError::Pace { path, what });
+        }
+        if let Some(what) = settings.seeds.iter().find_map(Seeds::trouble) {
+            return Err(ConfigError::Seeds { path, what });
         }
         if settings.seeds.len() > 1 {
             return Err(ConfigError::ManySeeds(path));

@@ -11,7 +11,7 @@ use dta_fuzzing::Decoder;
 use crate::actors::follow::files as followed;
 use crate::actors::log::acknowledged;
 use crate::actors::mirror::position;
-use crate::actors::seeds::soft::fuzzing as seeds;
+use crate::actors::seeds::file::fuzzing as seeds;
 use crate::api::fuzzing as api;
 use crate::keystore::file;
 

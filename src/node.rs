@@ -1,6 +1,7 @@
 //! A node, wired: makes a home, opens it, starts the threads and actors, and stops them in the order that loses nothing.
 
 pub mod copies;
+pub mod custody;
 pub mod derived;
 pub mod init;
 pub mod open;

@@ -213,3 +213,69 @@ fn the_same_redemption_sixteen_times_at_once_is_one_release() {
     assert!(answers.iter().all(|answer| *answer == answers[0] && answer.status == 200));
     assert_eq!(node.steps(&reference), WHOLE);
 }
+
+fn seeds(node: &kit::Node) -> u64 {
+    node.get("/v1/status").is(200).body["custody"]["seeds"].as_u64().unwrap()
+}
+
+/// What the history of an order says of its seed.
+fn said_of_the_seed(node: &kit::Node, reference: &str) -> Vec<&'static str> {
+    let history = node.get(&format!("/v1/order/{reference}/history")).is(200).body["history"].clone();
+    let of_one = |entry: &serde_json::Value| {
+        ["shredOrdered", "shredded"].into_iter().find(|news| !entry[*news].is_null())
+    };
+    history.as_array().unwrap().iter().filter_map(of_one).collect()
+}
+
+#[test]
+fn the_seed_of_an_order_that_has_ended_is_destroyed_when_its_keeper_says_so() {
+    let home = Home::initialised();
+    let node = home.start();
+    let carol = node.identity("carol");
+    let shred = |order: &str, key| node.post_under(&format!("/v1/order/{order}/shred"), &json!({}), key);
+    let (first, _) = node.place(&carol);
+    shred(&first, None).refuses(409, "out-of-state");
+    shred("nobodys", None).refuses(404, "unknown-order");
+    let redeemed = node.redeem(&first, &carol).is(200);
+    assert_eq!(seeds(&node), 1);
+    let answer = shred(&first, Some("k1")).is(200);
+    assert_eq!((answer.str("state").as_str(), seeds(&node)), ("Received", 0));
+    let order = node.get(&format!("/v1/order/{first}")).str("order");
+    assert!(order.contains(r#""SeedShredded":true"#), "{order}");
+    assert_eq!(shred(&first, Some("k1")).is(200).body, answer.body);
+    assert_eq!(shred(&first, None).is(200).body, answer.body);
+    assert_eq!(said_of_the_seed(&node, &first), ["shredOrdered", "shredded"]);
+    assert_eq!(node.redeem(&first, &carol), redeemed, "the sealed secret is its beneficiary's still");
+
+    // While custody is away it is due, and done once it is back.
+    let (second, _) = node.place(&carol);
+    node.redeem(&second, &carol).is(200);
+    let (folder, away) = (home.path().join("seeds"), home.path().join("away"));
+    std::fs::rename(&folder, &away).unwrap();
+    shred(&second, None).is(503);
+    assert_eq!(said_of_the_seed(&node, &second), ["shredOrdered"]);
+    node.redeem(&second, &carol).is(200);
+    std::fs::rename(&away, &folder).unwrap();
+    node.until("the seed goes", |node| said_of_the_seed(node, &second).len() == 2);
+    assert_eq!(seeds(&node), 0);
+}
+
+#[test]
+fn the_seeds_of_orders_that_have_ended_are_destroyed_by_policy() {
+    let home = Home::empty();
+    home.settings("[[seeds]]\nshred_after_ms = 500\n");
+    home.must(&["init"]);
+    let node = home.start();
+    let me = node.cid();
+    let [received, cancelled, open] = [(); 3].map(|()| node.place(&me).0);
+    node.redeem(&received, &me).is(200);
+    node.post(&format!("/v1/order/{cancelled}/cancel"), &json!({})).is(200);
+    node.until("their seeds go", |node| seeds(node) == 1);
+    for ended in [&received, &cancelled] {
+        node.until("the log says so", |node| said_of_the_seed(node, ended) == ["shredOrdered", "shredded"]);
+    }
+    node.redeem(&received, &me).is(200);
+    assert!(said_of_the_seed(&node, &open).is_empty());
+    node.redeem(&open, &me).is(200);
+    node.until("the last goes, too", |node| seeds(node) == 0);
+}

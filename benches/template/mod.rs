@@ -14,9 +14,11 @@ use dta_events::record::{Aggregate, Effect};
 use dta_events::{Rules, replay_order};
 use dta_protocol::{Cid, Codec, Envelope, Statement};
 use milagro_dta::actors::log::{Append, Block, BlockClass, LogReader, RocksLog, StoredBlock};
-use milagro_dta::actors::seeds::{SeedStore, SoftStore};
+use milagro_dta::actors::seeds::{FileStore, SeedStore};
+use milagro_dta::config::Config;
 use milagro_dta::home::Home as Layout;
 use milagro_dta::keystore::{Keystore, Protection};
+use milagro_dta::node::custody::Configured;
 use milagro_dta::node::open::{entropy, whose};
 use milagro_dta::ports::OsEntropy;
 use serde_json::json;
@@ -33,7 +35,7 @@ const STATEMENT_AT: usize = 3_381;
 pub struct Template {
     home: Home,
     log: RocksLog,
-    seeds: SoftStore,
+    seeds: FileStore,
     steps: Vec<Step>,
     owner: Cid,
 }
@@ -65,7 +67,8 @@ impl Template {
         let seed = Keystore::open(&layout.seed_file(), &Protection::KeyFile(layout.key_file())).unwrap();
         let log = RocksLog::open(&layout.log(), Arc::new(Rules), entropy()).unwrap();
         let owner = whose(&log).unwrap();
-        let seeds = SoftStore::open(&layout.root, &[], &seed, &owner.to_bytes()).unwrap();
+        let custody = Configured::of(&layout, &Config::default(), &seed, &owner).unwrap();
+        let seeds = custody.open().unwrap();
         let steps = read(&log, &order_aggregate(&owner, &reference));
         Self { home, log, seeds, steps, owner }
     }

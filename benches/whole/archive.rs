@@ -9,7 +9,7 @@ use crate::kit::Home;
 use crate::template::Template;
 
 /// What the kept homes are made of: another format of log, views or seeds, or another recipe here, makes them anew.
-const RECIPE: &str = "log2-seeds2-recipe1";
+const RECIPE: &str = "log2-seeds3-recipe1";
 /// Orders of one commit and of one group of seeds.
 const BATCH: usize = 128;
 

@@ -5,6 +5,7 @@
 
 mod archive;
 mod client;
+mod custody;
 #[path = "../../tests/kit/mod.rs"]
 mod kit;
 mod load;
@@ -37,11 +38,12 @@ fn main() {
     // `cargo bench` adds arguments of its own.
     let chosen: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let parts: [(&str, fn()); 6] = [
+    let parts: [(&str, fn()); 7] = [
         ("one", || orders("one", Nodes::one, CPU_MS[0])),
         ("two", || orders("two", Nodes::two, CPU_MS[1])),
         ("idle", idle),
         ("proof", proof::all),
+        ("hsm", custody::all),
         ("long", long),
         ("recover", || proof::long(LONG)),
     ];

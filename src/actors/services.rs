@@ -61,6 +61,8 @@ pub struct Services {
     pub incoming: Incoming,
     /// How long a delivery is tried before it is given up, in milliseconds.
     pub give_up_after_ms: u64,
+    /// How long after an order has ended its seed is destroyed, in milliseconds; none: not unless it is asked for.
+    pub shred_after_ms: Option<u64>,
     /// Orders that have something new to deliver; what does not fit is found by the timers.
     pub nudge: mpsc::Sender<Aggregate>,
     /// Random bytes.

@@ -1,4 +1,4 @@
-//! What is asked of an order that stands: `POST /v1/order/{reference}/cancel`, `/dispute`, `/retry`; and
+//! What is asked of an order that stands: `POST /v1/order/{reference}/cancel`, `/dispute`, `/retry`, `/shred`; and
 //! `POST /v1/order/collect`, which fetches what other nodes have for this one.
 
 use actix_web::http::StatusCode;
@@ -120,6 +120,20 @@ pub(super) async fn retry(
     finished(&app, order, stands).await
 }
 
+/// `POST /v1/order/{reference}/shred`: 200 once the seed of an order that has ended is destroyed in all its copies, 202 while it
+/// is due.
+pub(super) async fn shred(
+    app: web::Data<App>,
+    request: HttpRequest,
+    posted: Posted,
+) -> Result<HttpResponse, ApiError> {
+    let order = named(&app, &request)?;
+    let at_ms = app.services.clock.wall_ms();
+    let stands = app.settled(app.desk.shred(order, at_ms, posted.caller).await).await?;
+    let status = if stands.order.shredded { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok(told(&app, status, &stands).await)
+}
+
 /// Has what the order has for others brought, and answers how it stands then.
 async fn finished(app: &App, order: Named, before: Stands) -> Result<HttpResponse, ApiError> {
     let mut stands = before;
@@ -132,12 +146,17 @@ async fn finished(app: &App, order: Named, before: Stands) -> Result<HttpRespons
     }
     let all_brought = stands.order.outbox().is_empty() && stands.order.stalled().next().is_none();
     let status = if all_brought { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok(told(app, status, &stands).await)
+}
+
+/// The answer to a command: how the order stands.
+async fn told(app: &App, status: StatusCode, stands: &Stands) -> HttpResponse {
     let mut answer = app.answer(status, stands.sequence).await;
-    Ok(answer.json(Answer {
+    answer.json(Answer {
         order_reference: stands.order.reference.clone(),
         cid: stands.order.placed().map(|cid| cid.to_string()),
         standing: Standing::of(app, &stands.order),
-    }))
+    })
 }
 
 fn named(app: &App, request: &HttpRequest) -> Result<Named, ApiError> {

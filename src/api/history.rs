@@ -69,6 +69,14 @@ enum What {
         held: bool,
     },
     #[serde(rename_all = "camelCase")]
+    ShredOrdered {
+        /// From when on.
+        shred_ordered: String,
+    },
+    Shredded {
+        shredded: bool,
+    },
+    #[serde(rename_all = "camelCase")]
     RetentionEnded {
         retention_ended: String,
     },
@@ -118,6 +126,8 @@ impl From<HistoryRow> for Happened {
             Entry::CustodyLost => What::CustodyLost { custody_lost: true },
             Entry::CustodyFound => What::CustodyFound { custody_found: true },
             Entry::Held => What::Held { held: true },
+            Entry::ShredOrdered { due_ms } => What::ShredOrdered { shred_ordered: rfc3339(due_ms) },
+            Entry::Shredded => What::Shredded { shredded: true },
             Entry::RetentionEnded { secret } => What::RetentionEnded { retention_ended: secret.to_string() },
         };
         Self {

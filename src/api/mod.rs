@@ -29,6 +29,7 @@ mod peers;
 mod posted;
 mod refusal;
 mod secret;
+mod seeds;
 mod status;
 
 use std::io;
@@ -211,6 +212,12 @@ fn clients_routes(cfg: &mut web::ServiceConfig, node_type: NodeType) {
         .service(resource("/v1/log/watched", Some(get().to(log::watched)), None))
         .service(resource("/v1/peer", Some(get().to(peers::list)), Some(web::post().to(peers::pin))))
         .service(taken_away("/v1/peer/{cid}", web::delete().to(peers::unpin)))
+        .service(resource("/v1/seeds", Some(get().to(seeds::status)), None))
+        .service(resource("/v1/seeds/list", Some(get().to(seeds::list)), None))
+        .service(resource("/v1/seeds/reconciliation", Some(get().to(seeds::reconciliation)), None))
+        .service(resource("/v1/seeds/rotate", None, Some(web::post().to(seeds::rotate))))
+        .service(resource("/v1/seeds/rewrap", None, Some(web::post().to(seeds::rewrap))))
+        .service(resource("/v1/seeds/verify", None, Some(web::post().to(seeds::verify))))
         .service(resource("/v1/mirror/follow", None, Some(web::post().to(mirror::follow))))
         .service(resource("/v1/mirror/unfollow", None, Some(web::post().to(mirror::unfollow))))
         .service(resource("/v1/mirror/check", None, Some(web::post().to(mirror::check))))
@@ -224,6 +231,7 @@ fn clients_routes(cfg: &mut web::ServiceConfig, node_type: NodeType) {
         .service(resource("/v1/order/collect", None, Some(web::post().to(commands::collect))))
         .service(resource("/v1/order/{reference}/dispute", None, Some(web::post().to(commands::dispute))))
         .service(resource("/v1/order/{reference}/retry", None, Some(web::post().to(commands::retry))))
+        .service(resource("/v1/order/{reference}/shred", None, Some(web::post().to(commands::shred))))
         .configure(|cfg| {
             if orders {
                 let cancel = web::post().to(commands::cancel);

@@ -148,6 +148,9 @@ struct Document {
     /// There only if it is so.
     #[serde(rename = "Held", skip_serializing_if = "std::ops::Not::not")]
     held: bool,
+    /// There only if it is so.
+    #[serde(rename = "SeedShredded", skip_serializing_if = "std::ops::Not::not")]
+    seed_shredded: bool,
     policy: Policy,
     order_part2: Option<Part>,
     order_part3: Option<Part>,
@@ -197,6 +200,7 @@ impl Document {
             state: order.stage.as_str(),
             custody_lost: order.custody_lost,
             held: order.held,
+            seed_shredded: order.shredded,
             policy: Policy {
                 not_before_ms: order.terms.not_before_ms,
                 expires_at_ms: order.terms.expires_at_ms,

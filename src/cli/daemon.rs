@@ -13,6 +13,7 @@ use super::unlock::protection;
 use crate::config::{self, Config, LogFormat};
 use crate::contain::abort_on_panic;
 use crate::crash_points::{CrashPoint, reached};
+use crate::harden::lock_memory;
 use crate::home::Home;
 use crate::node::{OpenNode, Running, VERSION};
 
@@ -35,6 +36,11 @@ pub fn run(home: Home, command: &DaemonCommand) -> anyhow::Result<()> {
     let settings = Config::read(&home)?;
     log_lines(&settings.log)?;
     abort_on_panic();
+    if lock_memory() {
+        tracing::info!("memory is locked: keys cannot reach a swap disk");
+    } else {
+        tracing::warn!("memory is not locked (RLIMIT_MEMLOCK): have no swap disk, or an encrypted one");
+    }
     let keystore_of = home.clone();
     let node = OpenNode::open(home, |config, keystore| {
         protection(config, &keystore_of, keystore, command.passphrase_file.as_deref())

@@ -14,11 +14,11 @@ use zeroize::Zeroizing;
 
 use super::api::{Api, AtNode};
 use super::say;
-use super::unlock::{passphrase, protection};
+use super::unlock::{protection, protection_of_new};
 use crate::actors::log::RocksLog;
 use crate::config::Config;
 use crate::home::{Home, HomeLock, make_private_folder};
-use crate::keystore::{Keystore, Protection, words};
+use crate::keystore::{Keystore, words};
 use crate::node::open::{check_seed, identity_of, whose};
 use crate::ports::OsEntropy;
 
@@ -143,11 +143,7 @@ fn import(home: &Home, seal: &Seal) -> anyhow::Result<()> {
         check_seed(&log, &seed, &whose(&log)?).context("nothing was written")?;
     }
     let config = Config::read(home)?;
-    let protection = if seal.passphrase || seal.passphrase_file.is_some() {
-        Protection::Passphrase(passphrase(seal.passphrase_file.as_deref(), true)?)
-    } else {
-        Protection::KeyFile(config.key_file(home))
-    };
+    let protection = protection_of_new(&config, home, seal.passphrase, seal.passphrase_file.as_deref())?;
     Keystore::create(&home.seed_file(), &seed, &protection, &mut OsEntropy)?;
     say(format_args!("seed imported into {}", home.root.display()))?;
     if home.is_initialised() {

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::Args;
 
 use super::say;
 use super::unlock::passphrase;
+use crate::config::Config;
 use crate::home::Home;
 use crate::keystore::{Keystore, Passphrase, Protection, ProtectionKind};
+use crate::node::custody::place;
 use crate::node::initialise;
 use crate::ports::SystemClock;
 
@@ -34,7 +37,15 @@ pub fn run(home: &Home, command: &InitCommand) -> anyhow::Result<()> {
     let kind = match Keystore::read(&home.seed_file()) {
         Ok(imported) => imported.kind(),
         Err(_) if command.passphrase || command.passphrase_file.is_some() => ProtectionKind::Passphrase,
+        Err(_) if Config::read(home)?.keystore.token.is_some() => ProtectionKind::Token,
         Err(_) => ProtectionKind::KeyFile,
+    };
+    let in_token = match (kind, Config::read(home)?.keystore.token) {
+        (ProtectionKind::Token, Some(key)) => Some(place(home, &key)?),
+        (ProtectionKind::Token, None) => {
+            bail!("the node's seed is under a key in a token: name that token in [keystore.token]")
+        }
+        _ => None,
     };
     let typed: Option<Passphrase> = match kind {
         ProtectionKind::Passphrase if !home.is_initialised() => {
@@ -45,9 +56,10 @@ pub fn run(home: &Home, command: &InitCommand) -> anyhow::Result<()> {
     let made = initialise(
         home,
         &command.name,
-        |config| match typed {
-            Some(passphrase) => Protection::Passphrase(passphrase),
-            None => Protection::KeyFile(config.key_file(home)),
+        |config| match (typed, in_token) {
+            (Some(passphrase), _) => Protection::Passphrase(passphrase),
+            (None, Some(place)) => Protection::Token(place),
+            (None, None) => Protection::KeyFile(config.key_file(home)),
         },
         &SystemClock::default(),
     )?;
@@ -56,6 +68,7 @@ pub fn run(home: &Home, command: &InitCommand) -> anyhow::Result<()> {
     let seed = if made.imported { "imported, and" } else { "made, and" };
     let under = match kind {
         ProtectionKind::Passphrase => "a passphrase",
+        ProtectionKind::Token => "a key in a token: without that token the words are the only way to open it",
         ProtectionKind::KeyFile => {
             "a key file; keep the key on another medium than the home if the disk may be stolen"
         }

@@ -14,6 +14,7 @@ pub mod peer;
 mod progress;
 pub mod projection;
 pub mod recover;
+pub mod seeds;
 pub mod unlock;
 
 use std::fmt::Display;
@@ -52,6 +53,8 @@ enum Command {
     Peer(peer::PeerCommand),
     /// Copies of other nodes' chains, at a running node, and proofs that others hold this one's
     Mirror(mirror::MirrorCommand),
+    /// Custody: the seeds of orders and the keys that wrap them
+    Seeds(seeds::SeedsCommand),
     /// The chain of custody of an order: export it for an auditor, check it offline
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -118,6 +121,7 @@ impl Cli {
             Command::Order(command) => return order::run(&home, &command),
             Command::Peer(command) => return peer::run(&home, &command),
             Command::Mirror(command) => return mirror::run(&home, &command),
+            Command::Seeds(command) => return seeds::run(&home, &command),
             Command::Init(command) => init::run(&home, &command),
             Command::Daemon(command) => daemon::run(home, &command),
             Command::Identity(command) => identity::run(&home, command),

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::config::Config;
 use crate::home::Home;
 use crate::keystore::{Keystore, Passphrase, Protection, ProtectionKind};
+use crate::node::custody::place;
 
 /// What opens this keystore.
 ///
@@ -23,7 +24,30 @@ pub fn protection(
 ) -> anyhow::Result<Protection> {
     match keystore.kind() {
         ProtectionKind::KeyFile => Ok(Protection::KeyFile(config.key_file(home))),
+        ProtectionKind::Token => match &config.keystore.token {
+            Some(key) => Ok(Protection::Token(place(home, key)?)),
+            None => bail!("the node's seed is under a key in a token: name that token in [keystore.token]"),
+        },
         ProtectionKind::Passphrase => Ok(Protection::Passphrase(passphrase(passphrase_file, false)?)),
+    }
+}
+
+/// What seals a new seed: a passphrase if it is asked for, else the token or the key file of the settings.
+///
+/// # Errors
+/// As [`passphrase`]; nobody can be asked for a PIN.
+pub fn protection_of_new(
+    config: &Config,
+    home: &Home,
+    by_passphrase: bool,
+    passphrase_file: Option<&Path>,
+) -> anyhow::Result<Protection> {
+    match &config.keystore.token {
+        _ if by_passphrase || passphrase_file.is_some() => {
+            Ok(Protection::Passphrase(passphrase(passphrase_file, true)?))
+        }
+        Some(key) => Ok(Protection::Token(place(home, key)?)),
+        None => Ok(Protection::KeyFile(config.key_file(home))),
     }
 }
 

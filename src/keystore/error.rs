@@ -38,7 +38,7 @@ pub enum KeystoreError {
         why: &'static str,
     },
     /// The seed file was written by a later program.
-    #[error("the seed file {} has format {format}; this program knows format 1", path.display())]
+    #[error("the seed file {} has format {format}; this program knows formats 1 and 2", path.display())]
     Newer {
         /// The file.
         path: PathBuf,
@@ -66,6 +66,9 @@ pub enum KeystoreError {
         /// What it needs.
         needs: ProtectionKind,
     },
+    /// The token with the key that opens it.
+    #[error(transparent)]
+    Token(#[from] dta_token::TokenError),
     /// The file is whole and does not open.
     #[error("the passphrase is wrong")]
     WrongPassphrase,

@@ -1,11 +1,13 @@
 //! The seed file's format: JSON, bounded when it is read, with a checksum that tells damage from a wrong key.
 //!
-//! Keys: `format` (1), `protection` (`key-file` or `passphrase`), `kdf` (null or `{name: "argon2id", memory_kib,
+//! Keys: `format` (1; 2 if a token protects it), `protection` (`key-file`, `passphrase` or `token`), `kdf` (null or `{name: "argon2id", memory_kib,
 //! passes, lanes, salt}`), `nonce` (12 bytes), `fingerprint` (8), `ciphertext` (48), `checksum`: SHA-256 of the
 //! associated data and the ciphertext. Bytes are in lower-case hex.
 //!
-//! Associated data: `milagro-dta/v1/keystore` ‖ 00 ‖ format (4, little-endian like all) ‖ 0 for a key file or 1 for
-//! a passphrase ‖ memory_kib (4) ‖ passes (4) ‖ lanes (4) ‖ salt (16), all zero without a kdf ‖ nonce ‖ fingerprint.
+//! With a token there is `token`: `{token, key, algorithm, id, canary, wrapped}`: which key wraps the one of this file.
+//!
+//! Associated data: `milagro-dta/v1/keystore` ‖ 00 ‖ format (4, little-endian like all) ‖ 0 for a key file, 1 for
+//! a passphrase, 2 for a token ‖ memory_kib (4) ‖ passes (4) ‖ lanes (4) ‖ salt (16), all zero without a kdf ‖ nonce ‖ fingerprint.
 
 use super::error::KeystoreError;
 use dta_crypto::Entropy;
@@ -19,6 +21,8 @@ use std::path::Path;
 /// A seed file has about 500 bytes; more than this is not read.
 const MAX_FILE_BYTES: u64 = 4096;
 const FORMAT: u32 = 1;
+/// Of a file whose key a token wraps: programs that know no tokens refuse it by its format.
+const FORMAT_TOKEN: u32 = 2;
 const DOMAIN: &[u8] = b"milagro-dta/v1/keystore\0";
 
 /// What opens a seed file.
@@ -29,6 +33,8 @@ pub enum ProtectionKind {
     KeyFile,
     /// What a person knows.
     Passphrase,
+    /// A key in a PKCS#11 token.
+    Token,
 }
 
 impl fmt::Display for ProtectionKind {
@@ -36,6 +42,7 @@ impl fmt::Display for ProtectionKind {
         f.write_str(match self {
             Self::KeyFile => "key file",
             Self::Passphrase => "passphrase",
+            Self::Token => "token",
         })
     }
 }
@@ -62,6 +69,27 @@ enum KdfName {
     Argon2id,
 }
 
+/// The key in a token that wraps this file's own key (32 random bytes).
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InToken {
+    /// The token, as the settings named it.
+    pub token: String,
+    /// The key's label there.
+    pub key: String,
+    /// How it wraps.
+    pub algorithm: String,
+    /// Its name here.
+    #[serde(with = "hex_array")]
+    pub id: [u8; 16],
+    /// Its canary.
+    #[serde(with = "hex_bytes")]
+    pub canary: Vec<u8>,
+    /// This file's key, wrapped.
+    #[serde(with = "hex_bytes")]
+    pub wrapped: Vec<u8>,
+}
+
 /// The seed file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,6 +97,8 @@ pub struct SeedFile {
     format: u32,
     pub protection: ProtectionKind,
     pub kdf: Option<Kdf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<InToken>,
     #[serde(with = "hex_array")]
     pub nonce: [u8; 12],
     #[serde(with = "hex_array")]
@@ -107,7 +137,15 @@ impl Kdf {
 impl SeedFile {
     /// A file still without its ciphertext.
     pub fn new(protection: ProtectionKind, kdf: Option<Kdf>, nonce: [u8; 12], fingerprint: [u8; 8]) -> Self {
-        Self { format: FORMAT, protection, kdf, nonce, fingerprint, ciphertext: [0; 48], checksum: [0; 32] }
+        let (format, token) = (FORMAT, None);
+        let (ciphertext, checksum) = ([0; 48], [0; 32]);
+        Self { format, protection, kdf, token, nonce, fingerprint, ciphertext, checksum }
+    }
+
+    /// Names the key in a token that wraps this file's own.
+    pub fn in_token(&mut self, token: InToken) {
+        self.format = FORMAT_TOKEN;
+        self.token = Some(token);
     }
 
     /// Puts the ciphertext in.
@@ -124,11 +162,17 @@ impl SeedFile {
         };
         let mut bytes = DOMAIN.to_vec();
         bytes.extend(self.format.to_le_bytes());
-        bytes.push(u8::from(self.protection == ProtectionKind::Passphrase));
+        bytes.push(self.protection as u8);
         bytes.extend(costs.iter().flat_map(|cost| cost.to_le_bytes()));
         bytes.extend(salt);
         bytes.extend(self.nonce);
         bytes.extend(self.fingerprint);
+        if let Some(InToken { token, key, algorithm, id, canary, wrapped }) = &self.token {
+            for field in [token.as_bytes(), key.as_bytes(), algorithm.as_bytes(), id, canary, wrapped] {
+                bytes.extend((field.len() as u32).to_le_bytes());
+                bytes.extend(field);
+            }
+        }
         bytes
     }
 
@@ -160,6 +204,7 @@ pub fn read(path: &Path) -> Result<SeedFile, KeystoreError> {
 fn parse(path: &Path, text: &[u8]) -> Result<SeedFile, KeystoreError> {
     if let Ok(Format { format }) = serde_json::from_slice(text)
         && format != FORMAT
+        && format != FORMAT_TOKEN
     {
         return Err(KeystoreError::Newer { path: path.to_owned(), format });
     }
@@ -173,6 +218,10 @@ fn parse(path: &Path, text: &[u8]) -> Result<SeedFile, KeystoreError> {
     }
     if file.kdf.is_some() != (file.protection == ProtectionKind::Passphrase) {
         return Err(KeystoreError::damaged(path, "its kdf does not fit its protection"));
+    }
+    let in_token = file.protection == ProtectionKind::Token;
+    if file.token.is_some() != in_token || (file.format == FORMAT_TOKEN) != in_token {
+        return Err(KeystoreError::damaged(path, "its format or token does not fit its protection"));
     }
     Ok(file)
 }
@@ -197,13 +246,37 @@ pub(crate) fn samples() -> Vec<Vec<u8>> {
         file.seal([4; 48]);
         file.to_json()
     };
-    vec![file(ProtectionKind::KeyFile, None), file(ProtectionKind::Passphrase, Some(kdf))]
+    let mut in_token = SeedFile::new(ProtectionKind::Token, None, [2; 12], [3; 8]);
+    let text = |text: &str| text.to_owned();
+    let (token, key, algorithm) = (text("label \"a\""), text("key"), text("aes-gcm"));
+    in_token.in_token(InToken {
+        token,
+        key,
+        algorithm,
+        id: [5; 16],
+        canary: vec![6; 61],
+        wrapped: vec![7; 61],
+    });
+    in_token.seal([4; 48]);
+    vec![file(ProtectionKind::KeyFile, None), file(ProtectionKind::Passphrase, Some(kdf)), in_token.to_json()]
 }
 
 /// Read first, since a later format may have other keys.
 #[derive(Deserialize)]
 struct Format {
     format: u32,
+}
+
+mod hex_bytes {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        hex::decode(String::deserialize(deserializer)?).map_err(|_| D::Error::custom("wrong hex"))
+    }
 }
 
 mod hex_array {

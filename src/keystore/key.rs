@@ -1,14 +1,17 @@
 //! The key that seals the node's seed: from a passphrase, or from a key file.
 
 use super::error::KeystoreError;
-use super::file::{Kdf, ProtectionKind};
+use super::file::{InToken, Kdf, ProtectionKind};
 use super::files;
+use crate::actors::seeds::kek::Place;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use dta_crypto::{Entropy, Secret, SecretBytes, derive};
+use dta_token::{Kek, TokenError, Unwrap, Wrap};
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
 
 /// The fewest bytes of a passphrase for a new file.
@@ -37,6 +40,8 @@ pub enum Protection {
     Passphrase(Passphrase),
     /// The path of 32 random bytes in hex, readable by its owner alone; better not beside the seed file.
     KeyFile(PathBuf),
+    /// A key in a PKCS#11 token.
+    Token(Place),
 }
 
 impl Protection {
@@ -45,6 +50,7 @@ impl Protection {
         match self {
             Self::Passphrase(_) => ProtectionKind::Passphrase,
             Self::KeyFile(_) => ProtectionKind::KeyFile,
+            Self::Token(_) => ProtectionKind::Token,
         }
     }
 }
@@ -64,6 +70,38 @@ pub fn from_passphrase(passphrase: &Passphrase, kdf: &Kdf) -> Result<Secret<32>,
     // What Argon2id leaves behind is as good as the key.
     memory.iter_mut().for_each(|block| block.as_mut().zeroize());
     done.map(|()| key).map_err(|_| KeystoreError::Kdf)
+}
+
+/// A new key for a seed file, and how the token of `place` wraps it.
+pub fn wrap_new(
+    place: &Place,
+    bound_to: &[u8],
+    entropy: &mut dyn Entropy,
+) -> Result<(Secret<32>, InToken), TokenError> {
+    let mut id = [0; 16];
+    entropy.fill(&mut id);
+    let (kek, _) = place.token.make_or_adopt(&place.label, &id, place.algorithm, entropy)?;
+    let key = Secret::<32>::random(entropy);
+    let job = Wrap { aad: aad(bound_to), plain: SecretBytes::new(key.expose().to_vec()) };
+    let kek = Arc::new(kek);
+    let wrapped = place.token.wrap(&kek, vec![job], entropy).pop().unwrap_or(Err(TokenError::Stopped))?;
+    let token = place.token.settings().token.to_string();
+    let (key_label, algorithm) = (kek.label.clone(), kek.algorithm.to_string());
+    Ok((key, InToken { token, key: key_label, algorithm, id, canary: kek.canary.clone(), wrapped }))
+}
+
+/// The key of a seed file, opened by the token that wrapped it.
+pub fn unwrap(place: &Place, of: &InToken, bound_to: &[u8]) -> Result<Secret<32>, TokenError> {
+    let algorithm = of.algorithm.parse().map_err(|what| TokenError::Failed { what })?;
+    let kek = Kek { id: of.id, label: of.key.clone(), algorithm, canary: of.canary.clone() };
+    let job = Unwrap { aad: aad(bound_to), wrapped: of.wrapped.clone() };
+    let opened = place.token.unwrap(&Arc::new(kek), vec![job]).pop().unwrap_or(Err(TokenError::Stopped))?;
+    let key: &[u8; 32] = opened.expose().try_into().map_err(|_| TokenError::Refused)?;
+    Ok(Secret::build(|to| to.copy_from_slice(key)))
+}
+
+fn aad(bound_to: &[u8]) -> Vec<u8> {
+    [b"milagro-dta/v1/keystore-key\0", bound_to].concat()
 }
 
 /// The key of a key file, which is made if it is not there.

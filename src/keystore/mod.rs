@@ -1,7 +1,7 @@
-//! The node's own seed at rest: `seed.json`, sealed under a passphrase or under a key file kept elsewhere.
+//! The node's own seed at rest: `seed.json`, sealed under a passphrase, under a key file kept elsewhere, or under a key in a token.
 //!
 //! The seed (32 bytes) is sealed by AES-256-GCM. The key is Argon2id(passphrase), or HKDF(key file's 32 bytes,
-//! `milagro-dta/v1/keystore`). The associated data is all that stands in the file before the ciphertext.
+//! `milagro-dta/v1/keystore`), or 32 random bytes that stand in the file, wrapped by a key that never leaves its PKCS#11 token. The associated data is all that stands in the file before the ciphertext.
 
 mod error;
 pub(crate) mod file;
@@ -28,7 +28,7 @@ pub struct Keystore {
 impl Keystore {
     /// Seals a node's seed in a new file of mode 0600, whole and synced or not there; an existing file stays.
     /// With a key file that does not exist yet, that is made first (mode 0600, 64 hex digits).
-    /// Errors: `Exists`, `PassphraseShort`, `Io`, and those of reading an existing key file.
+    /// Errors: `Exists`, `PassphraseShort`, `Io`, `Token`, and those of reading an existing key file.
     pub fn create(
         path: &Path,
         seed: &Secret<32>,
@@ -38,6 +38,8 @@ impl Keystore {
         if path.try_exists().map_err(|error| KeystoreError::io(path, error))? {
             return Err(KeystoreError::Exists { path: path.to_owned() });
         }
+        let fingerprint = fingerprint(seed);
+        let mut in_token = None;
         let (kdf, key) = match protection {
             Protection::Passphrase(passphrase) => {
                 passphrase.check_length()?;
@@ -46,10 +48,18 @@ impl Keystore {
                 (Some(kdf), key)
             }
             Protection::KeyFile(file) => (None, key::make_or_read(file, entropy)?),
+            Protection::Token(place) => {
+                let (key, wrapped) = key::wrap_new(place, &fingerprint, entropy)?;
+                in_token = Some(wrapped);
+                (None, key)
+            }
         };
         let mut nonce = [0; 12];
         entropy.fill(&mut nonce);
-        let mut file = SeedFile::new(protection.kind(), kdf, nonce, fingerprint(seed));
+        let mut file = SeedFile::new(protection.kind(), kdf, nonce, fingerprint);
+        if let Some(in_token) = in_token {
+            file.in_token(in_token);
+        }
         let sealed = at_rest::seal_at_rest(&key, &nonce, &file.associated_data(), seed.expose());
         file.seal(std::array::from_fn(|i| sealed[i])); // 32 bytes sealed are 48
         files::write_new(path, &file.to_json()).map_err(|error| match error.kind() {
@@ -75,15 +85,22 @@ impl Keystore {
     }
 
     /// Opens it. With a passphrase this takes about half a second and 64 MiB, by design.
-    /// Errors: `OtherProtection`, `WrongPassphrase`, `WrongKey`, `Damaged`, and those of reading the key file.
+    /// Errors: `OtherProtection`, `WrongPassphrase`, `WrongKey`, `Damaged`, `Token`, and those of reading the key file.
     pub fn unlock(&self, protection: &Protection) -> Result<Secret<32>, KeystoreError> {
         let (key, wrong) = match (protection, &self.file.kdf) {
             (Protection::Passphrase(passphrase), Some(kdf)) => {
                 (key::from_passphrase(passphrase, kdf)?, KeystoreError::WrongPassphrase)
             }
-            (Protection::KeyFile(file), None) => {
+            (Protection::KeyFile(file), None) if self.file.token.is_none() => {
                 (key::read(file)?, KeystoreError::WrongKey { path: file.clone() })
             }
+            (Protection::Token(place), None) => match &self.file.token {
+                Some(of) => {
+                    let key = key::unwrap(place, of, &self.file.fingerprint)?;
+                    (key, KeystoreError::damaged(&self.path, "its token's key does not open it"))
+                }
+                None => return Err(KeystoreError::OtherProtection { needs: self.file.protection }),
+            },
             _ => return Err(KeystoreError::OtherProtection { needs: self.file.protection }),
         };
         let aad = self.file.associated_data();

@@ -16,11 +16,12 @@ use thiserror::Error;
 
 use crate::actors::log::OpenError;
 use crate::actors::log::{Append, Block, BlockClass, EventLog, NotWritten, RocksLog, Uncertain};
-use crate::actors::seeds::{SeedError, SoftStore};
+use crate::actors::seeds::{FileStore, SeedError};
 use crate::config::{Config, TEMPLATE};
 use crate::crash_points::{CrashPoint, reached};
 use crate::home::{Home, HomeLock, LockError, make_private_folder};
 use crate::keystore::{Keystore, KeystoreError, Protection};
+use crate::node::custody::Configured;
 use crate::node::open::{check_seed, entropy, whose};
 use crate::ports::{Clock, OsEntropy};
 
@@ -146,7 +147,7 @@ pub fn initialise(
     let seeds_file = home.seeds().join("seeds.dta");
     let begun = begun(&building, &seed);
     // Of another try or another node's, a copy without an interrupted try is refused below: nothing is overwritten.
-    let custody_begun = begun.is_some() && SoftStore::is_in(&copies);
+    let custody_begun = begun.is_some() && FileStore::is_in(&copies);
     let identity = match begun {
         Some(identity) => identity,
         None if seeds_file.exists() => return Err(InitError::SeedsWithoutLog(home.root.clone())),
@@ -158,13 +159,13 @@ pub fn initialise(
         }
     };
     reached(CrashPoint::InitLogBuilt);
-    let node = identity.to_bytes();
+    let custody = Configured::of(home, &config, &seed, &identity)?;
     if seeds_file.exists() {
-        SoftStore::open(&home.root, &copies, &seed, &node)?;
+        custody.open()?;
     } else if custody_begun {
-        SoftStore::finish(&home.root, &copies, &seed, &node)?;
+        custody.finish()?;
     } else {
-        SoftStore::create(&home.root, &copies, &seed, &node, &mut OsEntropy)?;
+        custody.create(&mut OsEntropy)?;
     }
     reached(CrashPoint::InitCustodyMade);
     if !home.config().exists() {

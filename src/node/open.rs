@@ -15,11 +15,12 @@ use crate::actors::checkpoints::Published;
 use crate::actors::checkpoints::published::{self, PublishedError};
 use crate::actors::keyring::Keyring;
 use crate::actors::log::{self, Damage, LogReader, OpenError, ReadError, RocksLog, StoredBlock};
-use crate::actors::seeds::{SeedError, SoftStore};
+use crate::actors::seeds::{FileStore, SeedError};
 use crate::config::{Config, ConfigError};
 use crate::home::{Home, HomeLock, LockError};
 use crate::keystore::{Keystore, KeystoreError, Protection};
 use crate::node::copies::{self, CopiesError};
+use crate::node::custody::Configured;
 use crate::ports::{Entropy, OsEntropy};
 
 /// A home that is open and whole, and nobody else's.
@@ -41,7 +42,7 @@ pub struct OpenNode {
     /// Its identities.
     pub keyring: Keyring,
     /// Custody.
-    pub seeds: SoftStore,
+    pub seeds: FileStore,
     /// The key seed of its IPFS node.
     pub libp2p: Secret<32>,
 }
@@ -183,7 +184,8 @@ impl OpenNode {
         let document = check_seed(&*log, &seed, &identity)?;
         let checkpoint = published::check(&home.checkpoint(), &*log, &document)
             .map_err(|source| OpenNodeError::Checkpoint { path: home.checkpoint(), source })?;
-        let seeds = SoftStore::open(&home.root, &config.seed_copies(&home), &seed, &identity.to_bytes())
+        let seeds = Configured::of(&home, &config, &seed, &identity)
+            .and_then(Configured::open)
             .map_err(|source| OpenNodeError::Seeds { folder: home.seeds(), source })?;
         let libp2p = libp2p_key(&seed);
         let keyring = Keyring::new(seed, log.clone());

@@ -117,6 +117,8 @@ impl Running {
     pub fn start(node: OpenNode, listen: Option<SocketAddr>) -> Result<Self, StartError> {
         let OpenNode { lock, home, config, identity, epoch, checkpoint, log, keyring, mut seeds, libp2p } =
             node;
+        // Tokens are asked now, and again when they are needed: the rest of the node serves without them.
+        seeds.check();
         if let Some(trouble) = seeds.status().trouble() {
             tracing::error!(trouble, "custody needs its operator");
         }
@@ -171,6 +173,7 @@ impl Running {
             clock_watch: Arc::new(ClockWatch::new(&*clock, config.clock.trusted_after_ms)),
             incoming: Incoming::new(&*clock),
             give_up_after_ms: config.peers.give_up_after_ms,
+            shred_after_ms: config.seeds.first().and_then(|seeds| seeds.shred_after_ms),
             nudge,
             clock,
             refusals: Quota::new(config.refusals.burst, config.refusals.refill_every_ms),

@@ -14,10 +14,11 @@ use dta_protocol::{Cid, Identity, Kind, Plaintext as _, Role};
 use super::error::io_at;
 use super::{RecoverError, append};
 use crate::actors::log::{Append, Block, BlockClass, EventLog as _, LogReader as _, RocksLog};
-use crate::actors::seeds::{CidBytes, SeedStore as _, SoftStore};
+use crate::actors::seeds::{CidBytes, FileStore, SeedStore as _};
 use crate::config::Config;
 use crate::home::Home;
 use crate::keystore::files;
+use crate::node::custody::Configured;
 use crate::ports::OsEntropy;
 
 /// The file of a copy.
@@ -99,14 +100,14 @@ fn open(
     config: &Config,
     (seed, owner): (&Secret<32>, &Identity),
     copy: Option<Vec<u8>>,
-) -> Result<SoftStore, RecoverError> {
-    let node = owner.cid().to_bytes();
+) -> Result<FileStore, RecoverError> {
+    let custody = || Configured::of(home, config, seed, &owner.cid());
     let copies = config.seed_copies(home);
     let own = home.seeds().join(FILE);
     if let Some(bytes) = copy {
         // An interrupted try has left the same, or an empty one.
-        let empty = |mut store: SoftStore| store.list().is_empty();
-        let replace = !own.exists() || SoftStore::open(&home.root, &copies, seed, &node).is_ok_and(empty);
+        let empty = |mut store: FileStore| store.list().is_empty();
+        let replace = !own.exists() || custody()?.open().is_ok_and(empty);
         if replace {
             files::private_folder(&home.seeds()).map_err(io_at(&home.seeds()))?;
             files::replace(&own, &bytes).map_err(io_at(&own))?;
@@ -115,17 +116,17 @@ fn open(
         }
     }
     if own.exists() {
-        return Ok(SoftStore::open(&home.root, &copies, seed, &node)?);
+        return Ok(custody()?.open()?);
     }
-    match SoftStore::is_in(&copies) {
-        true => Ok(SoftStore::finish(&home.root, &copies, seed, &node)?),
-        false => Ok(SoftStore::create(&home.root, &copies, seed, &node, &mut OsEntropy)?),
+    match FileStore::is_in(&copies) {
+        true => Ok(custody()?.finish()?),
+        false => Ok(custody()?.create(&mut OsEntropy)?),
     }
 }
 
 /// The sealed secret of a release, from the order's seed: the very block that the release names. None without the seed.
 fn seal_again(
-    store: &mut SoftStore,
+    store: &mut FileStore,
     log: &RocksLog,
     order: &Order,
     secret: Cid,
@@ -134,7 +135,12 @@ fn seal_again(
         return Ok(None);
     };
     let StepFacts::Released { beneficiary, .. } = &released.step.facts else { return Ok(None) };
-    let Ok(key) = store.open(&placed.to_bytes()) else { return Ok(None) };
+    let key = match store.open(&[placed.to_bytes()]).pop() {
+        Some(Ok(key)) => key,
+        // A token or a copy that is away is no loss.
+        Some(Err(error)) if error.is_temporary() => return Err(error.into()),
+        _ => return Ok(None),
+    };
     let Some(document) = log.published_block(&beneficiary.to_bytes())? else { return Ok(None) };
     let record = |error: &dyn std::fmt::Display| RecoverError::Record(format!("order {placed}: {error}"));
     let document = Identity::decode(document.bytes()).map_err(|error| record(&error))?;

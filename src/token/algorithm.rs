@@ -2,7 +2,7 @@
 //!
 //! - `aes-gcm`: AES-256-GCM in the token (CKM_AES_GCM, tag of 128 bits). Wrapped: length of the IV (1) ‖ IV ‖ ciphertext ‖ tag. The
 //!   IV is 12 random bytes, unless the token takes its own, and then that is what is stored: some write it back over the given
-//!   one, some append it.
+//!   one, some append it, and some of them take none but zeros to begin with.
 //! - `hmac-kdf`: the token has only HMAC-SHA-256. Each wrapping has a key of its own, by the KDF in counter mode of NIST SP 800-108r1,
 //!   one block: HMAC(KEK, 00000001 ‖ `milagro-dta/v1/hmac-kdf` ‖ 00 ‖ salt (32 random bytes) ‖ SHA-256(aad) ‖ 00000100). With it,
 //!   AES-256-GCM in software under a nonce of zeros, since the key is used once. Wrapped: salt ‖ ciphertext ‖ tag. The derived
@@ -75,6 +75,9 @@ pub(crate) fn pack_gcm(
         (_, false) => &appended,
         (_, true) => return odd("it both wrote an IV back and appended one".to_owned()),
     };
+    if iv.iter().all(|byte| *byte == 0) {
+        return odd("it encrypted under an IV of zeros, as it would again".to_owned());
+    }
     match u8::try_from(iv.len()) {
         Ok(len) if (12..=IV_MAX_BYTES).contains(&iv.len()) => Ok([&[len], iv, &ciphertext].concat()),
         _ => odd(format!("it took an IV of {} bytes", iv.len())),

@@ -68,17 +68,28 @@ pub(crate) fn make(
             (Mechanism::GenericSecretKeyGen, MechanismType::SHA256_HMAC)
         }
     };
-    let mut strict = template.clone();
-    strict.push(Attribute::AllowedMechanisms(vec![allowed]));
-    match session.generate_key(&mechanism, &strict) {
-        // Not every token knows CKA_ALLOWED_MECHANISMS.
-        Err(Error::Pkcs11(RvError::AttributeTypeInvalid | RvError::TemplateInconsistent, _)) => {
-            session.generate_key(&mechanism, &template)
+    template.push(Attribute::AllowedMechanisms(vec![allowed]));
+    // What not every token knows or lets be set is left out at last: the key still cannot leave, and does one thing.
+    for dispensable in [None, Some(AttributeType::AllowedMechanisms), Some(AttributeType::Modifiable)] {
+        template.retain(|attribute| Some(attribute.attribute_type()) != dispensable);
+        match session.generate_key(&mechanism, &template) {
+            Err(Error::Pkcs11(error, _)) if is_about_an_attribute(error) => {}
+            made => return made.map(drop).map_err(TokenError::from),
         }
-        other => other,
     }
-    .map(drop)
-    .map_err(TokenError::from)
+    let why =
+        "the token makes no key of the attributes that a KEK must have: have its administrator make one";
+    Err(TokenError::KeyUnfit { label: label.to_owned(), why: why.to_owned() })
+}
+
+fn is_about_an_attribute(error: RvError) -> bool {
+    matches!(
+        error,
+        RvError::AttributeTypeInvalid
+            | RvError::AttributeValueInvalid
+            | RvError::AttributeReadOnly
+            | RvError::TemplateInconsistent
+    )
 }
 
 /// The one key of this label.
@@ -109,7 +120,7 @@ pub(crate) fn check(
     let mut attributes = Vec::new();
     for one in told {
         // One by one: a token may not know them all.
-        attributes.extend(session.get_attributes(key, &[one]).unwrap_or_default());
+        attributes.extend(session.get_attributes(key, &[one])?);
     }
     unfit(&attributes, algorithm)
         .map_or(Ok(()), |why| Err(TokenError::KeyUnfit { label: label.to_owned(), why }))

@@ -3,10 +3,12 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use cryptoki::types::AuthPin;
+use secrecy::ExposeSecret as _;
+use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::TokenError;
@@ -26,6 +28,16 @@ impl Pin {
         pin
     }
 
+    /// In constant time.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.0.expose_secret().as_bytes().ct_eq(other.0.expose_secret().as_bytes()).into()
+    }
+
+    /// For a source that can be read once only.
+    fn same(&self) -> Self {
+        Self(AuthPin::new(Box::from(self.0.expose_secret())))
+    }
+
     pub(crate) fn as_auth(&self) -> &AuthPin {
         &self.0
     }
@@ -41,13 +53,6 @@ pub enum PinFrom {
     Asked(Pin),
 }
 
-/// Tells whether a source has changed since a PIN from it was refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Stamp {
-    File { inode: u64, changed: (i64, i64), bytes: u64 },
-    Fixed,
-}
-
 impl PinFrom {
     /// As errors name it.
     pub fn describe(&self) -> String {
@@ -58,26 +63,19 @@ impl PinFrom {
         }
     }
 
-    pub(crate) fn stamp(&self) -> Result<Stamp, TokenError> {
-        let Self::File(path) = self else { return Ok(Stamp::Fixed) };
-        let metadata = std::fs::metadata(path).map_err(|error| self.trouble(error.to_string()))?;
-        let changed = (metadata.ctime(), metadata.ctime_nsec());
-        Ok(Stamp::File { inode: metadata.ino(), changed, bytes: metadata.len() })
-    }
-
-    /// Hands the PIN to `login`.
-    pub(crate) fn with<T>(&self, login: impl FnOnce(&Pin) -> T) -> Result<T, TokenError> {
+    /// The PIN as it is now.
+    pub(crate) fn read(&self) -> Result<Pin, TokenError> {
         match self {
-            Self::Asked(pin) => Ok(login(pin)),
+            Self::Asked(pin) => Ok(pin.same()),
             Self::Environment(name) => {
                 let text = std::env::var(name).map_err(|_| self.trouble("it is not set, or not text"))?;
-                Ok(login(&Pin::new(text)))
+                Ok(Pin::new(text))
             }
-            Self::File(path) => self.read(path).map(|pin| login(&pin)),
+            Self::File(path) => self.read_file(path),
         }
     }
 
-    fn read(&self, path: &PathBuf) -> Result<Pin, TokenError> {
+    fn read_file(&self, path: &Path) -> Result<Pin, TokenError> {
         let io = |error: std::io::Error| self.trouble(error.to_string());
         let file = File::open(path).map_err(io)?;
         let mode = file.metadata().map_err(io)?.permissions().mode() & 0o7777;

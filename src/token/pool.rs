@@ -3,10 +3,9 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use dta_crypto::{Entropy, SecretBytes};
 
@@ -36,10 +35,12 @@ pub struct Unwrap {
 
 /// A token, with its sessions. Cheap to share.
 ///
-/// Every call blocks its caller, for at most the configured limit (for a batch: that for each share that a session has in it). It
-/// connects when it is first used, and again when it must; a token that was away is found again by the next call.
+/// Every call blocks its caller until it is answered; one of a batch is given up when nothing of the batch was answered for the
+/// configured limit. It connects when it is first used, and again when it must; a token that was away is found again by the next call.
 pub struct Token {
     shared: Arc<Shared>,
+    /// Hangs up when the last thread has closed its session.
+    ended: Mutex<Receiver<()>>,
 }
 
 struct Shared {
@@ -78,11 +79,16 @@ impl Token {
             ready: Condvar::new(),
             stuck: AtomicUsize::new(0),
         });
+        let (works, ended) = channel();
         for number in 0..sessions {
-            let shared = shared.clone();
-            thread::Builder::new().name(format!("token-{number}")).spawn(move || work(&shared))?;
+            let (shared, works) = (shared.clone(), works.clone());
+            let work = move || {
+                work(&shared);
+                drop(works);
+            };
+            thread::Builder::new().name(format!("token-{number}")).spawn(work)?;
         }
-        Ok(Self { shared })
+        Ok(Self { shared, ended: Mutex::new(ended) })
     }
 
     /// Which token.
@@ -181,10 +187,8 @@ impl Token {
         drop(answers);
         self.shared.ready.notify_all();
         let mut results: Vec<Option<Result<T, TokenError>>> = (0..count).map(|_| None).collect();
-        let shares = u32::try_from(count.div_ceil(sessions)).unwrap_or(u32::MAX);
-        let until = Instant::now() + limit.saturating_mul(shares.max(1)).min(Duration::from_secs(86_400));
         for _ in 0..count {
-            match answered.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            match answered.recv_timeout(limit) {
                 Ok((number, answer)) => results[number] = Some(answer),
                 Err(RecvTimeoutError::Timeout) => break,
                 // A thread that panics takes the process with it, but for tests.
@@ -195,8 +199,10 @@ impl Token {
         }
         let answer = |(state, result): (Arc<AtomicU8>, Option<_>)| {
             result.unwrap_or_else(|| {
-                if state.swap(GIVEN_UP, Ordering::AcqRel) == RUNNING {
-                    self.shared.stuck.fetch_add(1, Ordering::AcqRel);
+                // Counted first: its thread may end the call, and count it out, at any moment.
+                self.shared.stuck.fetch_add(1, Ordering::AcqRel);
+                if state.swap(GIVEN_UP, Ordering::AcqRel) != RUNNING {
+                    self.shared.stuck.fetch_sub(1, Ordering::AcqRel);
                 }
                 Err(slow.clone())
             })
@@ -207,9 +213,13 @@ impl Token {
 
 impl Drop for Token {
     fn drop(&mut self) {
-        // Not joined: one of them may hang in the module.
         locked(&self.shared.queue).open = false;
         self.shared.ready.notify_all();
+        // Until their sessions are closed, since some modules mind one that logs in while another one's last session ends; not for
+        // ever, since one of them may hang in the module.
+        if self.shared.stuck.load(Ordering::Acquire) == 0 {
+            _ = locked(&self.ended).recv_timeout(self.settings().limit);
+        }
     }
 }
 

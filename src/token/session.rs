@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cryptoki::context::Pkcs11;
 use cryptoki::error::{Error, RvError};
@@ -21,11 +21,13 @@ use crate::algorithm::{self, Algorithm, SALT_BYTES};
 use crate::error::TokenError;
 use crate::key::{self, Kek, KekId};
 use crate::library::{Library, locked};
-use crate::pin::{PinFrom, Stamp};
+use crate::pin::{Pin, PinFrom};
 use crate::{Find, Settings};
 
 /// How long a new start of the module waits for calls that others have under way.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a PIN is not tried again after a login that failed otherwise.
+const PAUSE: Duration = Duration::from_secs(5);
 const CANARY_AAD: &[u8] = b"milagro-dta/v1/canary\0";
 
 /// What a token says of itself.
@@ -46,8 +48,8 @@ pub struct Access {
     /// Which token.
     pub settings: Settings,
     pin: PinFrom,
-    /// The state of the source whose PIN was refused, and why.
-    refused: Mutex<Option<(Stamp, String)>>,
+    /// The PIN that was refused, why, and until when the same is not tried again: for good, if it is the PIN that is wrong.
+    refused: Mutex<Option<(Pin, String, Option<Instant>)>>,
 }
 
 impl Access {
@@ -56,35 +58,48 @@ impl Access {
         Self { settings, pin, refused: Mutex::new(None) }
     }
 
-    /// Logs in, once for each state of the PIN's source. All sessions of a process with a token are logged in together.
-    fn log_in(&self, session: &Session) -> Result<(), TokenError> {
+    /// Logs in. All sessions of a process with a token are logged in together. A PIN that was refused is not tried again, nor any on
+    /// a token that would lock itself if it were wrong.
+    fn log_in(&self, session: &Session, module: &Pkcs11, slot: Slot) -> Result<(), TokenError> {
         // Held meanwhile: two threads must not try one wrong PIN twice.
         let mut refused = locked(&self.refused);
-        let stamp = self.pin.stamp()?;
-        if let Some((of, why)) = &*refused
-            && *of == stamp
+        let pin = self.pin.read()?;
+        if let Some((same, why, until)) = &*refused
+            && same.is_same(&pin)
+            && until.is_none_or(|until| Instant::now() < until)
         {
             return Err(self.refusal(why));
         }
-        match self.pin.with(|pin| session.login(UserType::User, Some(pin.as_auth())))? {
+        let info = module.get_token_info(slot)?;
+        if info.user_pin_locked() || info.user_pin_final_try() {
+            return Err(
+                self.refusal("the token says that it is locked, or has one try left: unlock it by hand")
+            );
+        }
+        let error = match session.login(UserType::User, Some(pin.as_auth())) {
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {
                 *refused = None;
-                Ok(())
+                return Ok(());
             }
-            Err(Error::Pkcs11(
-                error @ (RvError::PinIncorrect
-                | RvError::PinInvalid
-                | RvError::PinLenRange
-                | RvError::PinLocked
-                | RvError::PinExpired
-                | RvError::UserPinNotInitialized),
-                _,
-            )) => {
-                let why = error.to_string();
-                *refused = Some((stamp, why.clone()));
+            Err(Error::Pkcs11(error, _)) => error,
+            Err(error) => return Err(error.into()),
+        };
+        let why = error.to_string();
+        match error {
+            RvError::PinIncorrect
+            | RvError::PinInvalid
+            | RvError::PinLenRange
+            | RvError::PinLocked
+            | RvError::PinExpired
+            | RvError::UserPinNotInitialized => {
+                *refused = Some((pin, why.clone(), None));
                 Err(self.refusal(&why))
             }
-            Err(error) => Err(error.into()),
+            // It may be the token that is away, and it may be a module's own word for a wrong PIN.
+            _ => {
+                *refused = Some((pin, why.clone(), Some(Instant::now() + PAUSE)));
+                Err(TokenError::Failed { what: format!("login: {why}") })
+            }
         }
     }
 
@@ -223,8 +238,9 @@ impl Worker {
             let handle = with_canary(session, keys, kek)?;
             unwrap(session, handle, kek.algorithm, aad, wrapped).or_else(|error| {
                 keys.remove(&kek.id);
-                with_canary(session, keys, kek).map_err(|canary| worse(error, canary))?;
-                Err(TokenError::Refused)
+                let handle = with_canary(session, keys, kek).map_err(|canary| worse(error, canary))?;
+                // The key is well: what fails twice under it was changed.
+                unwrap(session, handle, kek.algorithm, aad, wrapped).map_err(|_| TokenError::Refused)
             })
         })
     }
@@ -257,7 +273,7 @@ impl Worker {
             // Closed by hand: the number of a session from an earlier start may be another's now. Read and write, since
             // some modules make keys in no other, and some let a token have sessions of one sort only.
             let session = state.module.open_rw_session_no_drop(slot)?;
-            if let Err(error) = self.access.log_in(&session) {
+            if let Err(error) = self.access.log_in(&session, &state.module, slot) {
                 _ = session.close();
                 return Err(error);
             }
@@ -331,9 +347,9 @@ fn with_canary(
         // A dead token and a wrong key say the same: only one of them can still tell about its key.
         Err(error) => {
             let alive = session.get_attributes(handle, &[cryptoki::object::AttributeType::Label]).is_ok()
-                && session.generate_random_vec(1).is_ok();
+                && session.generate_random_vec(16).is_ok();
             let swapped = TokenError::Swapped { label: kek.label.clone() };
-            return Err(if alive { swapped } else { error });
+            return Err(if alive || error == TokenError::Refused { swapped } else { error });
         }
     };
     if !bool::from(opened.expose().ct_eq(&canary_of(&kek.id))) {
@@ -358,10 +374,19 @@ fn wrap(
     match algorithm {
         Algorithm::AesGcm => {
             let given: [u8; 12] = std::array::from_fn(|i| random[i]);
-            let mut iv = given;
-            let params = GcmParams::new(&mut iv, aad, 128.into())?;
-            let ciphertext = session.encrypt(&Mechanism::AesGcm(params), key, plain)?;
-            algorithm::pack_gcm(&given, &iv, ciphertext, plain.len())
+            let encrypt = |given: [u8; 12]| {
+                let mut after = given;
+                let params = GcmParams::new(&mut after, aad, 128.into())?;
+                let ciphertext = session.encrypt(&Mechanism::AesGcm(params), key, plain)?;
+                Ok(algorithm::pack_gcm(&given, &after, ciphertext, plain.len()))
+            };
+            match encrypt(given) {
+                // A token that makes every IV itself refuses ours: it wants zeros, and returns what it took.
+                Err(Error::Pkcs11(RvError::MechanismParamInvalid | RvError::ArgumentsBad, _)) => {
+                    encrypt([0; 12])?
+                }
+                packed => packed?,
+            }
         }
         Algorithm::HmacKdf => {
             let derived = derive(session, key, random, aad)?;

@@ -11,7 +11,7 @@ use crate::world::{Party, WHOLE, chain, seeds};
 
 /// Where the slots of a seed file begin, and how long each is; its first byte says whether it is used.
 const SLOTS_AT: usize = 4096;
-const SLOT_BYTES: usize = 256;
+const SLOT_BYTES: usize = 512;
 const USED: u8 = 2;
 
 /// The order ended as without a crash: one order, one seed, and everything as it was answered.

@@ -24,7 +24,7 @@ use stage::Scene;
 
 /// What an uninterrupted run of a scene passes; each is recorded once.
 fn recorded(scene: Scene) -> &'static BTreeMap<&'static str, Passed> {
-    static RECORDED: [OnceLock<BTreeMap<&'static str, Passed>>; 4] = [const { OnceLock::new() }; 4];
+    static RECORDED: [OnceLock<BTreeMap<&'static str, Passed>>; 5] = [const { OnceLock::new() }; 5];
     RECORDED[scene as usize].get_or_init(|| cases::record(scene))
 }
 
@@ -87,6 +87,17 @@ fn one_node_that_publishes() {
         mirrors(point) && (nth == 1 || nth == count.div_ceil(2) || (fixed && nth == count))
     };
     cases::play(Scene::Published, cases::of(recorded(Scene::Published), some));
+}
+
+/// Custody at each passing; what it does not know of, once.
+#[test]
+fn one_node_with_a_token() {
+    use CrashPoint::{SeedCopyWritten, SeedFileMade, SeedMade, SeedSynced};
+    let some = |point: CrashPoint, nth, _| {
+        let custody = matches!(point, SeedFileMade | SeedMade | SeedCopyWritten | SeedSynced);
+        custody || (nth == 1 && is_of_an_order(point))
+    };
+    cases::play(Scene::Token, cases::of(recorded(Scene::Token), some));
 }
 
 /// The rest of an order is as among nodes that can be called.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::client::{Cast, Client, Told};
-use crate::kit::{Home, copy_tree, pause};
+use crate::kit::{Home, copy_tree, pause, token};
 use crate::trap::Trap;
 use crate::world::{Party, Settings, World};
 
@@ -22,6 +22,8 @@ pub enum Scene {
     One,
     /// One node, which publishes on IPFS.
     Published,
+    /// One node, whose seeds are wrapped by a key in a PKCS#11 token.
+    Token,
     /// Three nodes that call each other.
     Three,
     /// Three nodes; nobody can call the beneficiary's.
@@ -29,12 +31,13 @@ pub enum Scene {
 }
 
 impl Scene {
-    pub const ALL: [Self; 4] = [Self::One, Self::Published, Self::Three, Self::Collected];
+    pub const ALL: [Self; 5] = [Self::One, Self::Published, Self::Token, Self::Three, Self::Collected];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::One => "one node",
             Self::Published => "one node, published",
+            Self::Token => "one node, with a token",
             Self::Three => "three nodes",
             Self::Collected => "three nodes, collected",
         }
@@ -43,7 +46,7 @@ impl Scene {
     /// The names of its nodes.
     pub fn roles(self) -> &'static [&'static str] {
         match self {
-            Self::One | Self::Published => &["multi"],
+            Self::One | Self::Published | Self::Token => &["multi"],
             Self::Three | Self::Collected => &["alice", "bob", "carol"],
         }
     }
@@ -64,7 +67,7 @@ pub struct Stage {
 impl Stage {
     pub fn build(scene: Scene) -> Self {
         let nodes = match scene {
-            Scene::One | Scene::Published => Nodes::One(Box::new(one(scene))),
+            Scene::One | Scene::Published | Scene::Token => Nodes::One(Box::new(one(scene))),
             Scene::Three => Nodes::Three(Box::new(three(&[]))),
             Scene::Collected => Nodes::Three(Box::new(three(&[("bob", "carol")]))),
         };
@@ -179,16 +182,16 @@ const CHECKPOINTS: &str = "[checkpoints]\nrecords = 4096\nafter_ms = 60000\n";
 fn one(scene: Scene) -> Party {
     let ipfs = if scene == Scene::Published { "" } else { "[ipfs]\nconnector = \"none\"\n" };
     let settings = Settings::default().text("multi", "") + ipfs + CHECKPOINTS;
-    let mut party = furnished("multi", &settings, true);
+    let mut party = furnished("multi", &settings, Some(scene));
     party.start();
     party
 }
 
 fn three(unaddressed: &[(&str, &str)]) -> World {
     let more = format!("[ipfs]\nconnector = \"none\"\n{CHECKPOINTS}");
-    let bob = furnished("bob", &(Settings::default().text("fiduciary", "") + &more), true);
+    let bob = furnished("bob", &(Settings::default().text("fiduciary", "") + &more), Some(Scene::Three));
     let others = Settings::default().text("principal", &bob.cid) + &more;
-    let (alice, carol) = (furnished("alice", &others, false), furnished("carol", &others, false));
+    let (alice, carol) = (furnished("alice", &others, None), furnished("carol", &others, None));
     let [mut alice, mut bob, mut carol] = [alice, bob, carol];
     for party in [&mut alice, &mut bob, &mut carol] {
         party.start();
@@ -196,12 +199,17 @@ fn three(unaddressed: &[(&str, &str)]) -> World {
     World::of(alice, bob, carol, unaddressed)
 }
 
-/// A node with these settings; with a copy of its custody, if it keeps keys.
-fn furnished(name: &'static str, settings: &str, custody: bool) -> Party {
+/// A node with these settings; with a copy of its custody, if it keeps keys, as in this scene.
+fn furnished(name: &'static str, settings: &str, custody: Option<Scene>) -> Party {
     let home = Home::empty();
-    let copies = if custody { "[[seeds]]\ncopies = [\"copy\"]\n" } else { "" };
-    home.settings(&format!("{settings}{copies}"));
-    if custody {
+    let copies = "copies = [\"copy\"]\n";
+    let seeds = match custody {
+        Some(Scene::Token) => token::seeds(copies),
+        Some(_) => format!("[[seeds]]\n{copies}"),
+        None => String::new(),
+    };
+    home.settings(&format!("{settings}{seeds}"));
+    if custody.is_some() {
         std::fs::create_dir(home.path().join("copy")).unwrap();
     }
     Party::at(name, home)

@@ -236,7 +236,7 @@ fn each_file_exchanged_for_another_homes_or_an_older_one() {
 
 /// Where the slots of a seed file begin, and how long one is (its format is frozen).
 const SLOTS_AT: u64 = 4_096;
-const SLOT: u64 = 256;
+const SLOT: u64 = 512;
 
 #[test]
 fn a_seed_whose_slot_is_hit_is_missed_by_its_order_alone() {

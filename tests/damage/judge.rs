@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use milagro_dta::actors::log::{LogReader, RocksLog, StoredBlock, verify::verify};
 use milagro_dta::actors::projector::Projector;
-use milagro_dta::actors::seeds::{SeedStore, SoftStore};
+use milagro_dta::actors::seeds::{FileStore, SeedStore};
 use milagro_dta::actors::views::{Replay, Views};
 use milagro_dta::cli::causes;
 use milagro_dta::cli::unlock::protection;
@@ -136,11 +136,12 @@ fn ask_log(log: &Arc<RocksLog>, truth: &Truth) -> Vec<String> {
 }
 
 /// Every seed: the right one, or an error that the status shows too.
-fn ask_custody(seeds: &mut SoftStore, truth: &Truth) -> BTreeMap<usize, String> {
+fn ask_custody(seeds: &mut FileStore, truth: &Truth) -> BTreeMap<usize, String> {
     let mut troubles = BTreeMap::new();
-    for (n, (placed, commitment)) in truth.seeds.iter().enumerate() {
-        match seeds.open(placed) {
-            Ok(key) => assert!(key.commitment() == *commitment, "another key for order {n}"),
+    let orders: Vec<_> = truth.seeds.iter().map(|(placed, _)| *placed).collect();
+    for (n, key) in seeds.open(&orders).into_iter().enumerate() {
+        match key {
+            Ok(key) => assert!(key.commitment() == truth.seeds[n].1, "another key for order {n}"),
             Err(error) => _ = troubles.insert(n, error.to_string()),
         }
     }

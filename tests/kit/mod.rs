@@ -2,6 +2,7 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::panic)]
 
 pub mod leaks;
+pub mod token;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

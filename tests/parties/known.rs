@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dta_crypto::{ContentKey, IdentityKeys, OrderKey, Secret, SecretBytes, open_at_rest, purpose};
 use dta_events::Rules;
 use dta_protocol::body::{Plaintext, Released, SecretBody};
 use dta_protocol::sealed::{self, SealRequest};
 use dta_protocol::{Cid, Codec, Descriptor, Envelope, Kind, Role, Statement};
+use dta_token::{Algorithm, Find, PinFrom, Settings, Token, Unwrap};
 use milagro_dta::actors::log::{LogReader, RocksLog, StoredBlock};
 use milagro_dta::home::Home;
 use milagro_dta::keystore::{Keystore, Protection};
@@ -16,7 +18,8 @@ use crate::kit::leaks::Secrets;
 use crate::world::Party;
 
 /// What else is made of a node's seed (docs/protocol.md, section 3), and how its seeds in custody are sealed.
-const PURPOSES: [&str; 7] = ["bls", "ml-dsa", "kem", "secp256k1", "ed25519", "libp2p", "seed-store"];
+const PURPOSES: [&str; 8] =
+    ["bls", "ml-dsa", "kem", "secp256k1", "ed25519", "libp2p", "seed-store", "seed-store-header"];
 /// More than there are.
 const BLOCKS_MAX: usize = 10_000;
 
@@ -35,7 +38,7 @@ pub struct Known {
 
 /// What is under lock in `seeds.dta`.
 pub struct Custody {
-    kek: SecretBytes,
+    kek: Kek,
     seeds: Vec<Secret<32>>,
 }
 
@@ -70,7 +73,9 @@ impl Known {
         for purpose_of in PURPOSES {
             secrets.bytes(&format!("{name}'s {purpose_of}"), purpose(&self.seed, purpose_of).expose());
         }
-        secrets.bytes(&format!("{name}'s key encryption key"), self.custody.kek.expose());
+        if let Kek::Soft(key) = &self.custody.kek {
+            secrets.bytes(&format!("{name}'s key encryption key"), key.expose());
+        }
         for (number, seed) in self.custody.seeds.iter().enumerate() {
             secrets.bytes(&format!("order seed {number} at {name}"), seed.expose());
             let words = milagro_dta::keystore::words::to_words(seed);
@@ -127,34 +132,72 @@ impl Known {
     }
 }
 
+/// A field of the header: its length, then its bytes.
+fn field(header: &[u8], at: usize) -> &[u8] {
+    &header[at + 1..=at + usize::from(header[at])]
+}
+
 impl Custody {
-    /// A file of header (4,096 bytes) and slots (256 each), as `src/actors/seeds/soft` says.
+    /// A file of header (4,096 bytes) and slots (512 each) with one KEK, as `src/actors/seeds/file` says.
     fn read(file: &[u8], node_seed: &Secret<32>, node: &Cid) -> Self {
         let (header, slots) = file.split_at(4096);
-        let (store_id, kek_id) = (&header[12..28], &header[28..44]);
-        let node = node.to_bytes();
-        let domain = b"milagro-dta/v1/seed-store\0";
-        let open = |key: &Secret<32>, nonce: &[u8], aad: &[u8], sealed: &[u8]| {
-            open_at_rest(key, nonce.try_into().unwrap(), aad, sealed).unwrap()
+        let (store_id, kek_id, node) = (&header[16..32], &header[37..53], node.to_bytes());
+        assert_eq!(header[36], 1, "one KEK");
+        let kek = match header[53] {
+            1 => {
+                let aad = [b"milagro-dta/v1/seed-store\0kek\0", &node[..], store_id, kek_id].concat();
+                let sealed = field(header, 185);
+                let key = purpose(node_seed, "seed-store");
+                Kek::Soft(open_at_rest(&key, sealed[..12].try_into().unwrap(), &aad, &sealed[12..]).unwrap())
+            }
+            _ => Kek::in_token(kek_id.try_into().unwrap(), field(header, 120), field(header, 185)),
         };
-        let aad = [&domain[..], b"kek\0", &node, store_id, kek_id].concat();
-        let kek = open(&purpose(node_seed, "seed-store"), &header[44..56], &aad, &header[56..104]);
-        let key = Secret::from_bytes(kek.expose().try_into().unwrap());
-        let used = slots.chunks_exact(256).filter(|slot| slot[0] == 2);
+        let used = slots.chunks_exact(512).filter(|slot| slot[0] == 2);
         let seeds = used.map(|slot| {
-            let (placed, commitment) = (&slot[1..37], &slot[37..102]);
-            let aad = [&domain[..], b"order\0", &node, placed, kek_id, commitment].concat();
-            let sealed = open(&key, &slot[102..114], &aad, &slot[114..194]);
-            let (seed, secret) = sealed.expose().split_at(32);
+            let (placed, commitment, wrapped) = (&slot[1..37], &slot[37..102], field(slot, 123));
+            let aad =
+                [&b"milagro-dta/v1/seed-store\0order\0"[..], &node, placed, kek_id, commitment].concat();
+            let opened = kek.open(&aad, wrapped);
+            let (seed, secret) = opened.expose().split_at(32);
             let seed = Secret::from_bytes(seed.try_into().unwrap());
-            assert_eq!(
-                OrderKey::from_seed(&seed).secret().expose(),
-                secret,
-                "it goes with the key that it makes"
-            );
-            assert_eq!(OrderKey::from_seed(&seed).commitment(), commitment, "it is the seed of that order");
+            let key = OrderKey::from_seed(&seed);
+            assert_eq!(key.secret().expose(), secret, "it goes with the key that it makes");
+            assert_eq!(key.commitment(), commitment, "it is the seed of that order");
             seed
         });
         Self { seeds: seeds.collect(), kek }
+    }
+}
+
+/// Where the key is that wraps the seeds.
+enum Kek {
+    Soft(SecretBytes),
+    InToken(Token, Arc<dta_token::Kek>),
+}
+
+impl Kek {
+    fn in_token(id: [u8; 16], label: &[u8], canary: &[u8]) -> Self {
+        let settings = Settings {
+            library: std::env::var("DTA_HSM_SOFT").unwrap().into(),
+            token: Find::Label("dta-test".to_owned()),
+            sessions: 1,
+            limit: Duration::from_secs(20),
+        };
+        let token = Token::new(settings, PinFrom::File(crate::kit::token::pin_file())).unwrap();
+        let (label, canary) = (String::from_utf8(label.to_vec()).unwrap(), canary.to_vec());
+        Self::InToken(token, Arc::new(dta_token::Kek { id, label, algorithm: Algorithm::AesGcm, canary }))
+    }
+
+    fn open(&self, aad: &[u8], wrapped: &[u8]) -> SecretBytes {
+        match self {
+            Self::Soft(key) => {
+                let key = Secret::from_bytes(key.expose().try_into().unwrap());
+                open_at_rest(&key, wrapped[..12].try_into().unwrap(), aad, &wrapped[12..]).unwrap()
+            }
+            Self::InToken(token, kek) => {
+                let job = Unwrap { aad: aad.to_vec(), wrapped: wrapped.to_vec() };
+                token.unwrap(kek, vec![job]).remove(0).unwrap()
+            }
+        }
     }
 }

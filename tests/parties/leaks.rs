@@ -7,7 +7,7 @@ use dta_protocol::Cid;
 use serde_json::{Value, json};
 
 use crate::kit::leaks::{Search, Secrets};
-use crate::kit::{Home, files};
+use crate::kit::{Home, files, token};
 use crate::known::Known;
 use crate::world::{Party, WHOLE, World};
 
@@ -18,9 +18,12 @@ fn ipfs(party: &Party) -> Value {
     party.get("/v1/status").is(200).body["ipfs"].clone()
 }
 
-/// The three at trace level, in a private IPFS network.
-fn world(swarm_key: &str) -> World {
-    let [mut alice, mut bob, mut carol] = ["alice", "bob", "carol"].map(Party::new);
+/// The three at trace level, in a private IPFS network; the fiduciary's custody as it says.
+fn world(swarm_key: &str, custody: &str) -> World {
+    let [mut alice, mut carol] = ["alice", "carol"].map(Party::new);
+    let home = Home::empty();
+    home.settings(custody);
+    let mut bob = Party::at("bob", home);
     let fiduciary = bob.cid.clone();
     let mut peers: Vec<String> = Vec::new();
     for (party, node_type) in [(&mut bob, "fiduciary"), (&mut alice, "principal"), (&mut carol, "principal")]
@@ -30,7 +33,8 @@ fn world(swarm_key: &str) -> World {
             "[node]\ntype = \"{node_type}\"\nfiduciary = \"{fiduciary}\"\n\
              [http]\norder_wait_ms = 30000\n\
              [ipfs]\nlisten = [\"/ip4/127.0.0.1/tcp/0\"]\nswarm_key = \"swarm.key\"\npeers = {peers:?}\n\
-             [log]\nlevel = \"trace\"\n"
+             [log]\nlevel = \"trace\"\n{}",
+            if node_type == "fiduciary" { custody } else { "" }
         ));
         party.start();
         peers.push(ipfs(party)["addresses"][0].as_str().unwrap().to_owned());
@@ -77,8 +81,17 @@ fn followed(world: &World, order: &Cid) {
 
 #[test]
 fn no_secret_is_left_behind_by_three_parties() {
+    nothing_is_left_behind("");
+}
+
+#[test]
+fn nor_with_the_fiduciarys_seeds_under_a_key_in_a_token() {
+    nothing_is_left_behind(&token::seeds(""));
+}
+
+fn nothing_is_left_behind(custody: &str) {
     let swarm_key = Home::empty().must(&["ipfs", "swarm-key"]);
-    let mut world = world(&swarm_key);
+    let mut world = world(&swarm_key, custody);
     let (alice, carol) = (world.alice.cid.clone(), world.carol.cid.clone());
     let orders = [
         order(&world, &carol, &world.carol, &carol),

@@ -20,7 +20,7 @@ const ANYBODYS: [&str; 2] = ["/v1/fulfill/order/step", "/v1/fulfill/log/blocks"]
 const PUBLIC: [(&str, &str); 2] = [("GET", "/v1/mirror"), ("GET", "/v1/mirror/proof")];
 /// Those of everybody who may order.
 const ORDER: [(&str, &str); 2] = [("POST", "/v1/order"), ("POST", "/v1/order/x/cancel")];
-const ALL: [(&str, &str); 19] = [
+const ALL: [(&str, &str); 20] = [
     ("GET", "/v1/status"),
     ("GET", "/v1/ready"),
     ("POST", "/v1/identity"),
@@ -35,6 +35,7 @@ const ALL: [(&str, &str); 19] = [
     ("POST", "/v1/order/collect"),
     ("POST", "/v1/order/x/dispute"),
     ("POST", "/v1/order/x/retry"),
+    ("POST", "/v1/order/x/shred"),
     ("GET", "/v1/order/x"),
     ("GET", "/v1/order/x/history"),
     ("POST", "/v1/mirror/follow"),

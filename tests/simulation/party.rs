@@ -118,7 +118,7 @@ impl Here<'_> {
                 Some(made)
             }
             // What is refused is refused by decide, too.
-            Ok(Work::Done | Work::Record) | Err(_) => None,
+            Ok(Work::Done | Work::Record | Work::Shred) | Err(_) => None,
         };
         decided.events = self.rule(order, command, facts, made.as_ref())?;
         for event in &decided.events {

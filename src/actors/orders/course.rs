@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dta_crypto::OrderKey;
 use dta_events::ids::secret_claim;
-use dta_events::order::{Command, Event, Facts, Hosts, Order, Rejection, StepFacts, Verdict, Work};
+use dta_events::order::{Command, Due, Event, Facts, Hosts, Order, Rejection, StepFacts, Verdict, Work};
 use dta_events::record::{Aggregate, Effect};
 use dta_events::replay_order;
 use dta_protocol::{Cid, Extension};
@@ -87,10 +87,15 @@ impl<'a> Course<'a> {
 
     /// Does what is due, one step after the other, until nothing is or a rule holds it back.
     pub(super) async fn follow(&mut self) -> Result<(), OrderError> {
-        while let Some(due) = self.order()?.due(self.services.clock.wall_ms()) {
-            let command = match due.command() {
-                Some(command) => command,
-                None => Command::Acknowledge(self.verdict().await?),
+        loop {
+            let due = self.order()?.due(self.services.clock.wall_ms());
+            let command = match (due, due.and_then(Due::command)) {
+                (_, Some(command)) => command,
+                (Some(_), None) => Command::Acknowledge(self.verdict().await?),
+                (None, None) => match self.by_policy()? {
+                    Some(command) => command,
+                    None => return Ok(()),
+                },
             };
             match self.run(&command, Private::default(), Cause::Due).await {
                 Ok(()) => {}
@@ -99,10 +104,14 @@ impl<'a> Course<'a> {
                     tracing::debug!(code = rejection.code(), ?due, "what is due has to wait");
                     return Ok(());
                 }
+                // The order has ended: what is answered of it does not depend on that.
+                Err(OrderError::Unavailable(Unavailable::Custody(why))) if due == Some(Due::Shred) => {
+                    tracing::warn!(%why, "a seed that is to be destroyed is still there");
+                    return Ok(());
+                }
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
     }
 
     pub(super) async fn verdict(&mut self) -> Result<Verdict, OrderError> {
@@ -139,6 +148,10 @@ impl<'a> Course<'a> {
                 Some(product)
             }
             Work::Record => None,
+            Work::Shred => {
+                self.destroy_seed().await?;
+                None
+            }
             Work::Done if self.caller.request.is_none() => return Ok(()),
             // Nothing happens, but the key of the request is taken.
             Work::Done => None,

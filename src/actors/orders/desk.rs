@@ -116,6 +116,14 @@ impl Desk {
         self.once(order, caller, |placed| Task::Retry { placed }).await
     }
 
+    /// The seed of an order that has ended is to be destroyed at this time, milliseconds since 1970 UTC.
+    ///
+    /// # Errors
+    /// By the rules; or not now, and then it stays due.
+    pub async fn shred(&self, order: Named, at_ms: u64, caller: Caller) -> Result<Stands, OrderError> {
+        self.once(order, caller, |placed| Task::Shred { placed, at_ms }).await
+    }
+
     /// Steps that another node sent: taken, and answered with what stands.
     ///
     /// # Errors

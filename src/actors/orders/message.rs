@@ -118,6 +118,11 @@ pub(super) enum Task {
     Retry {
         placed: Option<Cid>,
     },
+    /// Have the seed of the order destroyed, at this time.
+    Shred {
+        placed: Option<Cid>,
+        at_ms: u64,
+    },
     Attend,
     /// Steps from another node, whose caller waits.
     Arrive(Box<Arrival>),

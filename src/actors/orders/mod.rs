@@ -1,6 +1,6 @@
 //! Orders: one FIFO for each order, many orders at once. `desk` is what the API and the timers call; `shard` is the actor;
 //! `requests` is what clients ask; `course` takes one command through prepare, work, decide, append, apply; `work` signs and
-//! seals what prepare named; `reopen` reads back what an earlier step sealed. Between nodes:
+//! seals what prepare named; `reopen` reads back what an earlier step sealed; `shred` destroys a seed. Between nodes:
 //! `arrival` is what came, `believe` verifies and opens it, `arrive` takes it; `parcel` is what goes out.
 
 mod arrival;
@@ -15,6 +15,7 @@ mod prior;
 mod reopen;
 mod requests;
 mod shard;
+mod shred;
 mod slot;
 #[cfg(test)]
 pub(crate) mod testing;

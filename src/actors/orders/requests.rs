@@ -171,7 +171,7 @@ impl Course<'_> {
     }
 
     /// What was named by a CID must be the order of that CID.
-    fn is_named(&self, placed: Option<Cid>) -> Result<(), OrderError> {
+    pub(super) fn is_named(&self, placed: Option<Cid>) -> Result<(), OrderError> {
         match placed {
             Some(named) if self.order()?.placed() != Some(named) => Err(Rejection::UnknownOrder.into()),
             _ => Ok(()),

@@ -73,6 +73,9 @@ impl Handler<Tell> for Shard {
                 }
                 Task::Dispute { placed } => course.dispute(placed).await.map(Box::new).map(Answer::Stands),
                 Task::Retry { placed } => course.retry(placed).await.map(Box::new).map(Answer::Stands),
+                Task::Shred { placed, at_ms } => {
+                    course.shred(placed, at_ms).await.map(Box::new).map(Answer::Stands)
+                }
                 Task::Attend => course.attend().await.map(Box::new).map(Answer::Stands),
                 Task::Arrive(arrival) => course.arrive(*arrival).await.map(Answer::Arrived),
                 Task::Take(arrival) => course.take(*arrival).await.map(Box::new).map(Answer::Stands),

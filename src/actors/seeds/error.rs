@@ -1,5 +1,6 @@
 //! Why custody did not do what was asked. No message holds a secret.
 
+use dta_token::TokenError;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,6 +32,45 @@ pub enum SeedError {
     /// The key encryption key does not open with this node's seed and identity.
     #[error("the seed store does not open with this node's seed and identity")]
     Locked,
+    /// The token with the KEK cannot do it now.
+    #[error("{0}")]
+    Token(TokenError),
+    /// The store's KEKs are not where the settings want them.
+    #[error(
+        "custody's {role} KEK is not as the settings name it: `dta seeds init`, with the node stopped, brings it there"
+    )]
+    NoKek {
+        /// Which one.
+        role: &'static str,
+    },
+    /// Nobody can be asked for a PIN.
+    #[error("the PIN of the token with {token} is to be typed, and there is no terminal: {why}")]
+    NoPin {
+        /// Which token.
+        token: String,
+        /// What the system says.
+        why: String,
+    },
+    /// Too many KEKs at once.
+    #[error("the seed store has {limit} KEKs: `dta seeds rewrap` first, so that the retired ones can go")]
+    ManyKeks {
+        /// How many there may be.
+        limit: usize,
+    },
+    /// A key that is a KEK already.
+    #[error("the key {label:?} is one of custody's KEKs already: a new one needs a key of its own")]
+    KekTaken {
+        /// Its label.
+        label: String,
+    },
+    /// A name that does not fit.
+    #[error("the KEK's label {label:?} and its token {token:?} must have 1 to 64 bytes each")]
+    LabelLong {
+        /// The label.
+        label: String,
+        /// The token, as the settings name it.
+        token: String,
+    },
     /// The file system failed.
     #[error("the seed copy in {} failed", folder.display())]
     Io {
@@ -86,6 +126,12 @@ impl SeedError {
             Self::Conflict { .. } => "custody-conflict",
             Self::CopyMissing { .. } => "custody-copy-missing",
             Self::Locked => "custody-locked",
+            Self::Token(error) => error.code(),
+            Self::NoKek { .. } => "custody-no-kek",
+            Self::NoPin { .. } => "custody-no-pin",
+            Self::ManyKeks { .. } => "custody-many-keks",
+            Self::KekTaken { .. } => "custody-kek-taken",
+            Self::LabelLong { .. } => "custody-label-long",
             Self::Io { .. } => "custody-io",
             Self::Damaged { .. } => "custody-damaged",
             Self::Unreadable { .. } => "custody-unreadable",
@@ -102,6 +148,8 @@ impl SeedError {
             self,
             Self::CopyMissing { .. }
                 | Self::Locked
+                | Self::Token(_)
+                | Self::NoKek { .. }
                 | Self::Io { .. }
                 | Self::Full { .. }
                 | Self::Busy { .. }
@@ -109,10 +157,10 @@ impl SeedError {
         )
     }
 
-    pub(super) fn io(folder: &Path, source: io::Error) -> Self {
+    pub(crate) fn io(folder: &Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Self::Full { limit: super::soft::MAX_SLOTS }
+                Self::Full { limit: super::file::MAX_SLOTS }
             }
             io::ErrorKind::NotFound => Self::missing(folder, "there is no seeds.dta"),
             _ => Self::Io { folder: folder.to_owned(), source: Arc::new(source) },
@@ -125,5 +173,11 @@ impl SeedError {
 
     pub(super) fn conflict(what: impl Into<String>) -> Self {
         Self::Conflict { what: what.into() }
+    }
+}
+
+impl From<TokenError> for SeedError {
+    fn from(error: TokenError) -> Self {
+        Self::Token(error)
     }
 }

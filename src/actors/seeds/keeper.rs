@@ -1,10 +1,13 @@
-//! The thread that owns the seed store: bounded queue in, one-shot replies out, creates committed in groups.
+//! The thread that owns the seed store: bounded queue in, one-shot replies out, creates and opens done in groups, and a job
+//! that goes through the whole store when nothing waits.
 
-use super::{CidBytes, SeedError, SeedListed, SeedStatus, SeedStore};
+use super::job::{Job, JobKind, JobStatus};
+use super::kek::Role;
+use super::{CidBytes, KekStatus, SeedError, SeedListed, SeedStatus, SeedStore};
 use dta_crypto::{Entropy, OrderKey};
 use std::io;
 use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
 
@@ -18,6 +21,9 @@ enum Request {
     Open(CidBytes, Reply<Result<OrderKey, SeedError>>),
     Shred(CidBytes, Reply<Result<(), SeedError>>),
     Ready(Reply<Result<(), SeedError>>),
+    Rotate(Role, Option<String>, Reply<Result<KekStatus, SeedError>>),
+    Start(JobKind, Reply<JobStatus>),
+    Job(Reply<Option<JobStatus>>),
     Status(Reply<SeedStatus>),
     List(Reply<Vec<SeedListed>>),
     Stop,
@@ -67,6 +73,21 @@ impl SeedKeeper {
         self.ask(Request::Ready).await?
     }
 
+    /// `SeedStore::rotate`.
+    pub async fn rotate(&self, role: Role, label: Option<String>) -> Result<KekStatus, SeedError> {
+        self.ask(|reply| Request::Rotate(role, label, reply)).await?
+    }
+
+    /// Starts a job, in place of one that is under way unless it is of the same kind.
+    pub async fn start_job(&self, kind: JobKind) -> Result<JobStatus, SeedError> {
+        self.ask(|reply| Request::Start(kind, reply)).await
+    }
+
+    /// The job that is under way, or the last one.
+    pub async fn job(&self) -> Result<Option<JobStatus>, SeedError> {
+        self.ask(Request::Job).await
+    }
+
     /// `SeedStore::status`.
     pub async fn status(&self) -> Result<SeedStatus, SeedError> {
         self.ask(Request::Status).await
@@ -104,39 +125,93 @@ impl Drop for SeedKeeper {
 }
 
 fn serve(mut store: Box<dyn SeedStore>, mut entropy: Box<dyn Entropy + Send>, waiting: &Receiver<Request>) {
+    let mut job: Option<Job> = None;
     let mut running = true;
     while running {
-        let Ok(first) = waiting.recv() else { return };
-        let (mut orders, mut replies, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        let first = match job.as_ref().and_then(Job::idle_for) {
+            None => waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(idle) => waiting.recv_timeout(idle),
+        };
+        let first = match first {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Timeout) => {
+                if let Some(job) = &mut job {
+                    job.step(&mut *store, &mut *entropy);
+                }
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let mut group = Group::default();
+        let mut others = Vec::new();
         for request in std::iter::once(first).chain(waiting.try_iter()).take(GROUP) {
             match request {
-                Request::Create(placed, reply) => {
-                    orders.push(placed);
-                    replies.push(reply);
-                }
+                Request::Create(placed, reply) => group.create.add(placed, reply),
+                Request::Open(placed, reply) => group.open.add(placed, reply),
                 other => others.push(other),
             }
         }
         // Requests that wait together have no order among them, so creates may go first. A caller that has gone
         // away is no error: its seed is kept, and found again by the next create.
-        if !orders.is_empty() {
-            for (reply, key) in replies.into_iter().zip(store.create(&orders, &mut *entropy)) {
-                _ = reply.send(key);
-            }
-        }
+        group.create.answer(|orders| store.create(orders, &mut *entropy));
+        group.open.answer(|orders| store.open(orders));
         for request in others {
-            running &= answer(&mut *store, request);
+            running &= answer(&mut *store, &mut *entropy, &mut job, request);
+        }
+    }
+}
+
+/// What is asked of the store together.
+#[derive(Default)]
+struct Group {
+    create: Orders,
+    open: Orders,
+}
+
+#[derive(Default)]
+struct Orders {
+    placed: Vec<CidBytes>,
+    replies: Vec<Reply<Result<OrderKey, SeedError>>>,
+}
+
+impl Orders {
+    fn add(&mut self, placed: CidBytes, reply: Reply<Result<OrderKey, SeedError>>) {
+        self.placed.push(placed);
+        self.replies.push(reply);
+    }
+
+    fn answer(self, ask: impl FnOnce(&[CidBytes]) -> Vec<Result<OrderKey, SeedError>>) {
+        if self.placed.is_empty() {
+            return;
+        }
+        for (reply, key) in self.replies.into_iter().zip(ask(&self.placed)) {
+            _ = reply.send(key);
         }
     }
 }
 
 /// False when it is time to stop.
-fn answer(store: &mut dyn SeedStore, request: Request) -> bool {
+fn answer(
+    store: &mut dyn SeedStore,
+    entropy: &mut dyn Entropy,
+    job: &mut Option<Job>,
+    request: Request,
+) -> bool {
     match request {
-        Request::Create(..) => (), // answered in its group
-        Request::Open(placed, reply) => _ = reply.send(store.open(&placed)),
+        Request::Create(..) | Request::Open(..) => (), // answered in their group
         Request::Shred(placed, reply) => _ = reply.send(store.shred(&placed)),
         Request::Ready(reply) => _ = reply.send(store.ready()),
+        Request::Rotate(role, label, reply) => {
+            _ = reply.send(store.rotate(role, label.as_deref(), entropy));
+        }
+        Request::Start(kind, reply) => {
+            let begun = match job.take() {
+                Some(job) if job.is_under_way(kind) => job,
+                _ => Job::new(kind),
+            };
+            _ = reply.send(job.insert(begun).status());
+        }
+        Request::Job(reply) => _ = reply.send(job.as_ref().map(Job::status)),
         Request::Status(reply) => _ = reply.send(store.status()),
         Request::List(reply) => _ = reply.send(store.list()),
         Request::Stop => return false,

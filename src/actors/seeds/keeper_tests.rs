@@ -1,5 +1,6 @@
 //! The keeper over a store that the test holds still: groups, bounds, shutdown.
 
+use super::kek::{Keks, Role};
 use super::testing::{TestEntropy, cid};
 use super::*;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -18,8 +19,8 @@ impl SeedStore for Still {
         orders.iter().map(|_| Ok(OrderKey::from_seed(&dta_crypto::Secret::random(entropy)))).collect()
     }
 
-    fn open(&mut self, _: &CidBytes) -> Result<OrderKey, SeedError> {
-        Err(SeedError::NotFound)
+    fn open(&mut self, orders: &[CidBytes]) -> Vec<Result<OrderKey, SeedError>> {
+        orders.iter().map(|_| Err(SeedError::NotFound)).collect()
     }
 
     fn shred(&mut self, _: &CidBytes) -> Result<(), SeedError> {
@@ -30,9 +31,24 @@ impl SeedStore for Still {
         Ok(())
     }
 
+    fn check(&mut self) {}
+
+    fn rotate(&mut self, _: Role, _: Option<&str>, _: &mut dyn Entropy) -> Result<KekStatus, SeedError> {
+        Err(SeedError::ManyKeks { limit: 1 })
+    }
+
+    fn rewrap(&mut self, _: Option<u32>, _: usize, _: &mut dyn Entropy) -> Result<Rewrapped, SeedError> {
+        Ok(Rewrapped { done: 1, left: 0, last: None, failed: Vec::new() })
+    }
+
+    fn verify(&mut self, after: Option<u32>, _: usize) -> Result<Vec<Verified>, SeedError> {
+        let result = Err(SeedError::Damaged { slot: 7 });
+        Ok(if after.is_none() { vec![Verified { slot: 7, placed: cid("a"), result }] } else { Vec::new() })
+    }
+
     fn status(&mut self) -> SeedStatus {
-        let (damaged, conflicts, copies) = Default::default();
-        SeedStatus { kek_id: [1; 16], used: 2, free: 3, shredded: 4, damaged, conflicts, copies }
+        let (keks, damaged, conflicts, copies, amiss) = Default::default();
+        SeedStatus { keks, used: 2, free: 3, shredded: 4, damaged, conflicts, copies, amiss }
     }
 
     fn newest(&mut self, _: usize) -> Vec<CidBytes> {
@@ -138,6 +154,26 @@ async fn stopping_answers_what_waits_then_nothing() {
 }
 
 #[tokio::test]
+async fn jobs_go_on_between_requests_to_their_end() {
+    let (keeper, _permit, _) = keeper(8);
+    assert_eq!(keeper.job().await.unwrap(), None);
+    for (kind, done, faults) in [(JobKind::Verify, 1, 1), (JobKind::Rewrap, 1, 0)] {
+        keeper.start_job(kind).await.unwrap();
+        let job = loop {
+            let job = keeper.job().await.unwrap().unwrap();
+            if job.ended {
+                break job;
+            }
+            tokio::task::yield_now().await;
+        };
+        assert_eq!((job.kind, job.done, job.faults, job.trouble), (kind, done, faults, None));
+        // Requests are answered beside it.
+        assert_eq!(keeper.status().await.unwrap().used, 2);
+    }
+    assert_eq!(keeper.rotate(Role::First, None).await.unwrap_err().code(), "custody-many-keks");
+}
+
+#[tokio::test]
 async fn a_caller_that_goes_away_changes_nothing() {
     let (keeper, permit, batches) = keeper(8);
     let mut first = Box::pin(keeper.create(cid("1")));
@@ -156,8 +192,9 @@ async fn a_caller_that_goes_away_changes_nothing() {
 async fn the_soft_store_behind_a_keeper() {
     let home = tempfile::TempDir::new().unwrap();
     let seed = testing::node_seed("node");
-    let store =
-        SoftStore::create(home.path(), &[], &seed, &cid("node"), &mut TestEntropy::new("store")).unwrap();
+    let own = home.path().join("seeds");
+    let entropy = &mut TestEntropy::new("store");
+    let store = FileStore::create(&own, &[], Keks::soft(&seed), &cid("node"), entropy).unwrap();
     let keeper = SeedKeeper::start(Box::new(store), Box::new(TestEntropy::new("keeper")), 16).unwrap();
     let (one, again, other) =
         tokio::join!(keeper.create(cid("1")), keeper.create(cid("1")), keeper.create(cid("2")));
@@ -166,7 +203,7 @@ async fn the_soft_store_behind_a_keeper() {
     assert_ne!(other.unwrap().commitment(), one);
     keeper.shred(cid("2")).await.unwrap();
     drop(keeper); // ends the thread, so the file may be opened again
-    let mut store = SoftStore::open(home.path(), &[], &seed, &cid("node")).unwrap();
-    assert_eq!(SeedStore::open(&mut store, &cid("1")).unwrap().commitment(), one);
+    let mut store = FileStore::open(&own, &[], Keks::soft(&seed), &cid("node")).unwrap();
+    assert_eq!(SeedStore::open(&mut store, &[cid("1")]).remove(0).unwrap().commitment(), one);
     assert_eq!((store.status().used, store.status().shredded), (1, 1));
 }

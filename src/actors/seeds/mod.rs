@@ -5,8 +5,10 @@
 //! whatever is unwrapped later is checked against what was promised.
 
 mod error;
+pub(crate) mod file;
+mod job;
 mod keeper;
-pub(crate) mod soft;
+pub mod kek;
 
 #[cfg(test)]
 mod contract;
@@ -16,8 +18,10 @@ mod keeper_tests;
 pub(crate) mod testing;
 
 pub use error::SeedError;
+pub use file::FileStore;
+pub use job::{JobKind, JobStatus};
 pub use keeper::SeedKeeper;
-pub use soft::SoftStore;
+use kek::{KekId, KekKind, Role};
 
 use dta_crypto::{Entropy, OrderKey};
 use std::path::PathBuf;
@@ -35,15 +39,15 @@ pub trait SeedStore: Send {
     /// Durable: when this returns, every seed answered `Ok` is written and synced in every configured copy; one
     /// group commit serves the whole batch. If a copy is missing or fails, no new seed is answered; what another
     /// copy already took is found again by the next create of that CID.
-    /// Errors: `CopyMissing`, `Io`, `Full`, `Conflict`, `Damaged`, `Shredded`.
+    /// Errors: `CopyMissing`, `Io`, `Full`, `Conflict`, `Damaged`, `Shredded`, `Token`, `NoKek`.
     fn create(&mut self, orders: &[CidBytes], entropy: &mut dyn Entropy) -> Vec<Result<OrderKey, SeedError>>;
 
-    /// Unwraps the seed of an order and derives its key, which is checked against the stored commitment.
+    /// Unwraps the keys of orders, each checked against the stored commitment. One answer for each order, in their order.
     ///
     /// Reads one working copy at least; one that lacks the seed or has it torn is repaired on the way.
     /// Errors: `NotFound` (said only when every copy is present and whole), `CopyMissing` (an absent copy may
-    /// have it), `Damaged`, `Conflict`, `Shredded`, `Io`.
-    fn open(&mut self, placed: &CidBytes) -> Result<OrderKey, SeedError>;
+    /// have it), `Damaged`, `Conflict`, `Shredded`, `Io`, `Token` (no KEK that could open it is there now).
+    fn open(&mut self, orders: &[CidBytes]) -> Vec<Result<OrderKey, SeedError>>;
 
     /// Overwrites the seed of an order in every copy, for good: the same CID never gets a seed again.
     ///
@@ -53,12 +57,41 @@ pub trait SeedStore: Send {
     /// `NotFound`, `Damaged`, `Conflict`, `Io`.
     fn shred(&mut self, placed: &CidBytes) -> Result<(), SeedError>;
 
-    /// Whether a new seed could be kept as promised now: every configured copy is there. Cheap, whatever the store holds.
-    /// Errors: that of the first copy that is not; `Io`.
+    /// Whether a new seed could be kept as promised now: every configured copy is there, and so is every KEK in use. Cheap, whatever
+    /// the store holds; a KEK that was last seen in trouble is asked again.
+    /// Errors: that of the first copy or KEK that is not; `Io`.
     fn ready(&mut self) -> Result<(), SeedError>;
 
     /// The state of the store and of its copies, as of now; goes through all slots. No secrets.
     fn status(&mut self) -> SeedStatus;
+
+    /// Asks every KEK whether it is there and opens its canary; the status tells what was found.
+    fn check(&mut self);
+
+    /// Makes a KEK for new seeds, or adopts one of this label; the one that it replaces opens what it wrapped before.
+    ///
+    /// Durable in every copy when it returns.
+    /// Errors: `NoKek`, `ManyKeks`, `LabelLong`, `Token`, `CopyMissing`, `Io`.
+    fn rotate(
+        &mut self,
+        role: Role,
+        label: Option<&str>,
+        entropy: &mut dyn Entropy,
+    ) -> Result<KekStatus, SeedError>;
+
+    /// Wraps at most `limit` seeds anew that are not wrapped under just the KEKs in use, of those in the slots behind `after`. Durable
+    /// in every copy when it returns; when none is left, retired KEKs that open nothing any more are forgotten.
+    /// Errors: `CopyMissing`, `Io`, `Token`, `NoKek`; those of single seeds are in the answer.
+    fn rewrap(
+        &mut self,
+        after: Option<u32>,
+        limit: usize,
+        entropy: &mut dyn Entropy,
+    ) -> Result<Rewrapped, SeedError>;
+
+    /// Opens at most `limit` seeds, those in the slots behind `after`, and derives their keys again; changes and deletes nothing.
+    /// Errors: `Io`; each seed's own are with it.
+    fn verify(&mut self, after: Option<u32>, limit: usize) -> Result<Vec<Verified>, SeedError>;
 
     /// The orders that got their seeds last, the newest first; shredded ones too.
     fn newest(&mut self, limit: usize) -> Vec<CidBytes>;
@@ -70,8 +103,8 @@ pub trait SeedStore: Send {
 /// What can be told about a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeedStatus {
-    /// Names the key encryption key; random, not secret.
-    pub kek_id: [u8; 16],
+    /// Every key encryption key.
+    pub keks: Vec<KekStatus>,
     /// Slots that hold a seed.
     pub used: u32,
     /// Slots that are allocated and empty; more are allocated when they run out.
@@ -84,6 +117,8 @@ pub struct SeedStatus {
     pub conflicts: Vec<CidBytes>,
     /// Every configured copy, home first.
     pub copies: Vec<CopyStatus>,
+    /// Why no new seed can be wrapped, though every KEK may be well.
+    pub amiss: Option<String>,
 }
 
 impl SeedStatus {
@@ -97,7 +132,10 @@ impl SeedStatus {
             .then(|| format!("{} slots are damaged in every copy", self.damaged.len()));
         let conflicts = (!self.conflicts.is_empty())
             .then(|| format!("the copies disagree about {} orders", self.conflicts.len()));
-        let trouble: Vec<_> = copies.chain(damaged).chain(conflicts).collect();
+        let keks = self.keks.iter().filter(|kek| kek.role != Role::Retired || kek.seeds > 0);
+        let keks = keks.filter_map(|kek| kek.trouble.clone());
+        let trouble: Vec<_> =
+            copies.chain(damaged).chain(conflicts).chain(self.amiss.clone()).chain(keks).collect();
         (!trouble.is_empty()).then(|| trouble.join("; "))
     }
 }
@@ -118,4 +156,47 @@ pub struct SeedListed {
     pub placed: CidBytes,
     /// The public half of its key.
     pub commitment: Commitment,
+}
+
+/// A key encryption key, as far as it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KekStatus {
+    /// Its name; random, not secret.
+    pub id: KekId,
+    /// Where it is and how it wraps.
+    pub kind: KekKind,
+    /// What it is for now.
+    pub role: Role,
+    /// Its token as the settings name it; empty if it is in none.
+    pub token: String,
+    /// Its label there; empty if it is in none.
+    pub label: String,
+    /// How many seeds it opens.
+    pub seeds: u32,
+    /// What was last seen wrong with it.
+    pub trouble: Option<String>,
+}
+
+/// What a step of rewrapping did.
+#[derive(Debug, Clone)]
+pub struct Rewrapped {
+    /// Seeds wrapped anew.
+    pub done: u32,
+    /// Seeds that still are not wrapped under just the KEKs in use.
+    pub left: u32,
+    /// The slot behind which it goes on; none at the end.
+    pub last: Option<u32>,
+    /// Those that could not be.
+    pub failed: Vec<(CidBytes, SeedError)>,
+}
+
+/// What was found of a seed.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// The slot it is in.
+    pub slot: u32,
+    /// Its order.
+    pub placed: CidBytes,
+    /// Whether it opens and makes the key of its commitment.
+    pub result: Result<(), SeedError>,
 }

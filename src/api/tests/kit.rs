@@ -155,6 +155,7 @@ impl Node {
             in_flight: Arc::new(tokio::sync::Semaphore::new(crate::actors::services::IN_FLIGHT as usize)),
             entropy: Mutex::new(Box::new(OsEntropy)),
             give_up_after_ms: 60_000,
+            shred_after_ms: None,
             nudge: mpsc::channel(1).0,
         });
         let shard = services.clone();

@@ -202,7 +202,13 @@ impl Audit<'_> {
             order::Event::DeliveriesResumed { .. }
             | order::Event::CustodyLost { .. }
             | order::Event::CustodyFound { .. }
-            | order::Event::Held { .. } => {}
+            | order::Event::Held { .. }
+            | order::Event::ShredOrdered { .. } => {}
+            order::Event::Shredded { .. } => {
+                let (sequence, reference) = (record.sequence, &order.reference);
+                let ordered = order.shred_due_ms.is_some();
+                ensure!(ordered, "sequence {sequence}: order {reference}, its seed: nobody had it destroyed");
+            }
             order::Event::RetentionEnded { secret, .. } => {
                 let held = order.secret.is_some_and(|held| held.cid == *secret);
                 let place = place(&order.reference, "the dropped secret", secret);

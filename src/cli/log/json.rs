@@ -79,6 +79,8 @@ pub(super) fn order_summary(records: u64, order: &Order) -> Value {
             "second": second.to_string(),
         })).collect::<Vec<_>>(),
         "refused": order.refused,
+        "shred_due_ms": order.shred_due_ms,
+        "shredded": order.shredded,
     } })
 }
 
@@ -199,7 +201,9 @@ fn order_event(event: &Event) -> Value {
         Event::DeliveriesResumed { at_ms }
         | Event::CustodyLost { at_ms }
         | Event::CustodyFound { at_ms }
-        | Event::Held { at_ms } => json!({ "at_ms": at_ms }),
+        | Event::Held { at_ms }
+        | Event::Shredded { at_ms } => json!({ "at_ms": at_ms }),
+        Event::ShredOrdered { due_ms, at_ms } => json!({ "due_ms": due_ms, "at_ms": at_ms }),
         Event::RetentionEnded { secret, at_ms } => json!({ "secret": secret.to_string(), "at_ms": at_ms }),
     }
 }

@@ -108,6 +108,8 @@ fn order_event(event: &Event) -> String {
         Event::CustodyLost { .. } => "order/custody-lost".to_owned(),
         Event::CustodyFound { .. } => "order/custody-found".to_owned(),
         Event::Held { .. } => "order/held".to_owned(),
+        Event::ShredOrdered { due_ms, .. } => format!("order/shred-ordered from {} on", rfc3339(*due_ms)),
+        Event::Shredded { .. } => "order/shredded".to_owned(),
         Event::RetentionEnded { secret, .. } => format!("order/retention-ended {secret}"),
     }
 }
@@ -144,6 +146,11 @@ pub(super) fn order(order: &Order) -> String {
             (false, None) => "kept for good".into(),
         };
         line("sealed secret", format!("{} {until}", secret.cid));
+    }
+    match (order.shredded, order.shred_due_ms) {
+        (true, _) => line("seed", "destroyed".into()),
+        (false, Some(due_ms)) => line("seed", format!("to be destroyed from {} on", rfc3339(due_ms))),
+        (false, None) => {}
     }
     if order.cancellation_requested {
         line("cancellation", "requested".into());

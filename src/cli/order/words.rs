@@ -110,7 +110,9 @@ pub(super) fn history(answer: &Value) -> Vec<String> {
         let found = one.get("custodyFound").map(|_| "custody found".to_owned());
         let held = one.get("held").map(|_| "held until it is told to go on".to_owned());
         let what = step.or(refused).or(equivocation).or(ended).or(delivery).or(resumed);
-        let what = what.or(lost).or(found).or(held);
+        let ordered = text(one, "shredOrdered").map(|due| format!("seed to be destroyed from {due} on"));
+        let shredded = one.get("shredded").map(|_| "seed destroyed".to_owned());
+        let what = what.or(lost).or(found).or(held).or(ordered).or(shredded);
         let what = what.unwrap_or_else(|| "something else".to_owned());
         let known = [text(one, "time"), text(one, "actor"), Some(what)];
         known.into_iter().flatten().collect::<Vec<_>>().join("  ")
@@ -202,6 +204,8 @@ mod tests {
             { "time": "T", "actor": "peer:x",
               "delivery": { "to": "beneficiary", "step": "a", "outcome": "refused", "code": "not-hosted" } },
             { "time": "T", "actor": "local", "deliveriesResumed": true },
+            { "time": "T", "actor": "local", "shredOrdered": "U" },
+            { "time": "T", "actor": "timer", "shredded": true },
             { "time": "T", "actor": "local", "news": 1 },
         ] });
         assert_eq!(
@@ -214,6 +218,8 @@ mod tests {
                 "T  peer:x  delivered to the principal a",
                 "T  peer:x  refused to the beneficiary: not-hosted a",
                 "T  local  deliveries resumed",
+                "T  local  seed to be destroyed from U on",
+                "T  timer  seed destroyed",
                 "T  local  something else",
             ]
         );

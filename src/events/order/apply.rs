@@ -37,6 +37,8 @@ impl Order {
             Event::CustodyLost { .. } => self.custody_lost = true,
             Event::CustodyFound { .. } => self.custody_lost = false,
             Event::Held { .. } => self.held = true,
+            Event::ShredOrdered { due_ms, .. } => self.shred_due_ms = Some(*due_ms),
+            Event::Shredded { .. } => self.shredded = true,
         }
         self
     }

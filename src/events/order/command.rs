@@ -94,6 +94,13 @@ pub enum Command {
     FindCustody,
     /// A recovery leaves it to the operator whether the step that is due is made.
     Hold,
+    /// The operator of the fiduciary hosted here, or its policy, orders that the seed of an order that has ended be destroyed.
+    ShredAt {
+        /// When, milliseconds since 1970 UTC.
+        at_ms: u64,
+    },
+    /// The seed is destroyed now.
+    Shred,
 }
 
 impl Command {
@@ -115,6 +122,8 @@ impl Command {
             Command::LoseCustody => "order/lose-custody",
             Command::FindCustody => "order/find-custody",
             Command::Hold => "order/hold",
+            Command::ShredAt { .. } => "order/shred-at",
+            Command::Shred => "order/shred",
         }
     }
 
@@ -230,6 +239,8 @@ pub enum Work {
     Record,
     /// It has been done already: answer as then.
     Done,
+    /// Destroy the order's seed, then decide.
+    Shred,
 }
 
 /// What signing and sealing gave.

@@ -1,9 +1,9 @@
 //! What a node keeps for an order outside its log, and what becomes of the order when a recovery does not find it, or cannot tell
-//! what the log's lost end had said.
+//! what the log's lost end had said; and when the seed may be destroyed on purpose.
 
 use dta_protocol::Cid;
 
-use super::command::{Command, Work};
+use super::command::{Command, Facts, Work};
 use super::rejection::Rejection;
 use super::state::Order;
 use super::table::{Party, Stage};
@@ -30,6 +30,38 @@ impl Order {
             Command::Hold => Ok(record(!self.held)),
             _ => Err(Rejection::NotAsPrepared),
         }
+    }
+
+    /// The seed of an order that has ended well or was closed before release makes nothing any more; of one in dispute it is
+    /// evidence. That it is to go is recorded first, so that a crash leaves it due.
+    pub(super) fn prepare_shred(&self, command: &Command, facts: &Facts) -> Result<Work, Rejection> {
+        self.own(Party::Fiduciary)?;
+        if !self.is_done_with_seed() {
+            return Err(Rejection::OutOfState { act: "shred", stage: self.stage });
+        }
+        match (command, self.shred_due_ms) {
+            _ if self.shredded => Ok(Work::Done),
+            // It may come earlier, never later.
+            (Command::ShredAt { at_ms }, Some(due_ms)) if due_ms <= *at_ms => Ok(Work::Done),
+            (Command::ShredAt { .. }, _) => Ok(Work::Record),
+            (Command::Shred, Some(due_ms)) if due_ms <= facts.now_ms => Ok(Work::Shred),
+            (Command::Shred, due_ms) => {
+                Err(Rejection::NotDue { due_at_ms: due_ms.unwrap_or(u64::MAX), now_ms: facts.now_ms })
+            }
+            _ => Err(Rejection::NotAsPrepared),
+        }
+    }
+
+    /// What a policy asks of the order that destroys seeds this long after the end, unless that was ordered already.
+    pub fn shred_by_policy(&self, after_ms: u64) -> Option<Command> {
+        let ordered = self.shredded || self.shred_due_ms.is_some();
+        let wanted = self.hosts(Party::Fiduciary) && self.is_done_with_seed() && !ordered;
+        let end = self.steps.last().filter(|_| wanted)?;
+        Some(Command::ShredAt { at_ms: end.at_ms.saturating_add(after_ms) })
+    }
+
+    fn is_done_with_seed(&self) -> bool {
+        matches!(self.stage, Stage::Received | Stage::Closed)
     }
 
     /// What a recovery tells the order, that has looked for what this node must have.

@@ -39,8 +39,12 @@ impl Order {
                 Command::LoseCustody => Ok(vec![Event::CustodyLost { at_ms: facts.now_ms }]),
                 Command::FindCustody => Ok(vec![Event::CustodyFound { at_ms: facts.now_ms }]),
                 Command::Hold => Ok(vec![Event::Held { at_ms: facts.now_ms }]),
+                Command::ShredAt { at_ms } => {
+                    Ok(vec![Event::ShredOrdered { due_ms: *at_ms, at_ms: facts.now_ms }])
+                }
                 _ => Err(Rejection::NotAsPrepared),
             },
+            Work::Shred => Ok(vec![Event::Shredded { at_ms: facts.now_ms }]),
         }
     }
 

@@ -21,6 +21,8 @@ pub enum Due {
     Close(ClosedCode),
     /// The sealed secret is dropped.
     EndRetention,
+    /// The seed is destroyed.
+    Shred,
 }
 
 impl Due {
@@ -33,6 +35,7 @@ impl Due {
             Due::RequestCancellation => Some(Command::RequestCancellation { detail: String::new() }),
             Due::Close(code) => Some(Command::Close(code)),
             Due::EndRetention => Some(Command::EndRetention),
+            Due::Shred => Some(Command::Shred),
         }
     }
 }
@@ -79,6 +82,7 @@ impl Order {
             }
             agenda.extend(secret.until_ms.map(|until_ms| (until_ms, Due::EndRetention)));
         }
+        agenda.extend(self.shred_due_ms.filter(|_| !self.shredded).map(|due_ms| (due_ms, Due::Shred)));
         agenda
     }
 }

@@ -240,6 +240,18 @@ pub enum Event {
         /// When, by this node's clock.
         at_ms: u64,
     },
+    /// The seed is to be destroyed. Recorded before it is touched: a crash between the two is made good by the timers.
+    ShredOrdered {
+        /// From when on, milliseconds since 1970 UTC.
+        due_ms: u64,
+        /// When it was ordered, by this node's clock.
+        at_ms: u64,
+    },
+    /// The seed is destroyed.
+    Shredded {
+        /// When, by this node's clock.
+        at_ms: u64,
+    },
 }
 
 const STEP_APPENDED: &str = "order/step-appended";
@@ -251,6 +263,8 @@ const DELIVERIES_RESUMED: &str = "order/deliveries-resumed";
 const CUSTODY_LOST: &str = "order/custody-lost";
 const CUSTODY_FOUND: &str = "order/custody-found";
 const HELD: &str = "order/held";
+const SHRED_ORDERED: &str = "order/shred-ordered";
+const SHREDDED: &str = "order/shredded";
 
 impl Event {
     /// The stored form, schema 1.
@@ -269,6 +283,8 @@ impl Event {
             Event::CustodyLost { at_ms } => (CUSTODY_LOST, codec::encode(at_ms)?),
             Event::CustodyFound { at_ms } => (CUSTODY_FOUND, codec::encode(at_ms)?),
             Event::Held { at_ms } => (HELD, codec::encode(at_ms)?),
+            Event::ShredOrdered { due_ms, at_ms } => (SHRED_ORDERED, codec::encode(&(due_ms, at_ms))?),
+            Event::Shredded { at_ms } => (SHREDDED, codec::encode(at_ms)?),
         };
         Ok(Stored { name: name.into(), schema: 1, bytes })
     }
@@ -297,6 +313,11 @@ impl Event {
             (CUSTODY_FOUND, 1) => Ok(Event::CustodyFound { at_ms: codec::decode(&stored.bytes)? }),
             (HELD, 1) => Ok(Event::Held { at_ms: codec::decode(&stored.bytes)? }),
             (CUSTODY_LOST, 1) => Ok(Event::CustodyLost { at_ms: codec::decode(&stored.bytes)? }),
+            (SHRED_ORDERED, 1) => {
+                let (due_ms, at_ms) = codec::decode(&stored.bytes)?;
+                Ok(Event::ShredOrdered { due_ms, at_ms })
+            }
+            (SHREDDED, 1) => Ok(Event::Shredded { at_ms: codec::decode(&stored.bytes)? }),
             _ => Err(StoredError::unknown(stored)),
         }
     }

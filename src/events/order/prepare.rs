@@ -108,6 +108,7 @@ impl Order {
                 Ok(if self.held || self.stalled().next().is_some() { Work::Record } else { Work::Done })
             }
             Command::LoseCustody | Command::FindCustody | Command::Hold => self.prepare_custody(command),
+            Command::ShredAt { .. } | Command::Shred => self.prepare_shred(command, facts),
         }
     }
 
@@ -216,7 +217,7 @@ impl Order {
         readers
     }
 
-    fn own(&self, party: Party) -> Result<(), Rejection> {
+    pub(super) fn own(&self, party: Party) -> Result<(), Rejection> {
         self.placed().ok_or(Rejection::UnknownOrder)?;
         if self.hosts(party) { Ok(()) } else { Err(Rejection::NotHosted(party)) }
     }

@@ -88,6 +88,10 @@ pub struct Order {
     pub custody_lost: bool,
     /// The fiduciary hosted here makes no commitment and no release until it is told to go on.
     pub held: bool,
+    /// From when on the seed is to be destroyed, milliseconds since 1970 UTC, if that was ordered.
+    pub shred_due_ms: Option<u64>,
+    /// The seed is destroyed.
+    pub shredded: bool,
 }
 
 impl Order {

@@ -279,8 +279,10 @@ fn strange_files_are_refused() {
     refuse(whole.to_string() + "{}");
     refuse("[".repeat(4000));
     refuse(whole.to_string() + &" ".repeat(5000));
-    fs::write(home.path(), changed("format", json!(2))).unwrap();
-    assert!(matches!(Keystore::read(&home.path()), Err(KeystoreError::Newer { format: 2, .. })));
+    refuse(changed("format", json!(2)));
+    refuse(changed("protection", json!("token")));
+    fs::write(home.path(), changed("format", json!(3))).unwrap();
+    assert!(matches!(Keystore::read(&home.path()), Err(KeystoreError::Newer { format: 3, .. })));
     fs::remove_file(home.path()).unwrap();
     assert!(matches!(Keystore::read(&home.path()), Err(KeystoreError::Missing { .. })));
 }

@@ -23,6 +23,8 @@ fn an_iv_is_stored_as_the_token_took_it() {
         (&given, vec![5; 85]),
         (&given, vec![5; 80 + 33]),
         (&[2; 12], vec![5; 92]),
+        // Zeros: nothing of its own, and the next one would be the same.
+        (&[0; 12], vec![5; 80]),
     ] {
         assert_eq!(code(packed(after, &ciphertext)), "token-failed");
     }

@@ -246,7 +246,7 @@ impl Given {
         match (&prepared, &decided) {
             (Err(before), Err(after)) => assert_eq!(before, after),
             (Ok(Work::Done), Ok(events)) => assert!(events.is_empty(), "{events:?}"),
-            (Ok(Work::Record), Ok(events)) => assert_eq!(events.len(), 1, "{events:?}"),
+            (Ok(Work::Record | Work::Shred), Ok(events)) => assert_eq!(events.len(), 1, "{events:?}"),
             (Ok(Work::Sign(draft)), Ok(events)) => {
                 assert_eq!(order.decide(command, facts, None), Err(Rejection::NotAsPrepared));
                 let [Event::StepAppended(appended)] = events.as_slice() else { panic!("{events:?}") };
@@ -287,6 +287,12 @@ impl Outcome {
             Err(rejection) => assert_eq!(rejection.code(), code, "{rejection}"),
             Ok(events) => panic!("expected {code}, got {events:?}"),
         }
+    }
+
+    /// What is to be done before it is recorded.
+    #[track_caller]
+    pub fn work(&self) -> Work {
+        self.prepared.clone().unwrap()
     }
 
     /// What is to be signed.
@@ -330,6 +336,7 @@ impl Outcome {
             [Event::StepRefused { .. }] => "+refused".to_owned(),
             [Event::EquivocationSeen { .. }] => "+equivocation".to_owned(),
             [Event::RetentionEnded { .. }] => "+retention-ended".to_owned(),
+            [Event::ShredOrdered { .. }] => "+shred-ordered".to_owned(),
             more => format!("{more:?}"),
         }
     }

@@ -40,6 +40,8 @@ fn command(name: &str, order: &Order) -> Command {
         "close-cancelled" => Command::Close(ClosedCode::Cancelled),
         "close-expired" => Command::Close(ClosedCode::Expired),
         "end-retention" => Command::EndRetention,
+        "shred-at" => Command::ShredAt { at_ms: NOW_MS },
+        "shred" => Command::Shred,
         "refuse" => {
             let pending = order.pending.as_ref().map(|pending| pending.step.cid);
             Command::Refuse { cid: pending.unwrap_or(placed().cid), code: "trust".into() }
@@ -122,6 +124,8 @@ fn all_on_one_node_every_command() {
     close-cancelled unknown-order  out-of-state            out-of-state            out-of-state            out-of-state         out-of-state         out-of-state         closed
     close-expired   unknown-order  not-due                 not-due                 not-due                 out-of-state         out-of-state         out-of-state         closed
     end-retention   out-of-state   out-of-state            out-of-state            out-of-state            not-due              not-due              not-due              out-of-state
+    shred-at        unknown-order  out-of-state            out-of-state            out-of-state            out-of-state         +shred-ordered       out-of-state         +shred-ordered
+    shred           unknown-order  out-of-state            out-of-state            out-of-state            out-of-state         not-due              out-of-state         not-due
     refuse          not-pending    not-pending             not-pending             not-pending             not-pending          not-pending          not-pending          not-pending
     ";
     check(table, &stages(ALL), command);
@@ -158,6 +162,8 @@ fn on_alices_node_every_command() {
     close-cancelled unknown-order not-hosted              not-hosted              not-hosted           not-hosted      not-hosted           not-hosted           not-hosted           not-hosted      not-hosted      not-hosted
     close-expired   unknown-order not-hosted              not-hosted              not-hosted           not-hosted      not-hosted           not-hosted           not-hosted           not-hosted      not-hosted      not-hosted
     end-retention   out-of-state  out-of-state            out-of-state            out-of-state         out-of-state    not-due              not-due              not-due              out-of-state    out-of-state    out-of-state
+    shred-at        unknown-order not-hosted              not-hosted              not-hosted           not-hosted      not-hosted           not-hosted           not-hosted           not-hosted      not-hosted      not-hosted
+    shred           unknown-order not-hosted              not-hosted              not-hosted           not-hosted      not-hosted           not-hosted           not-hosted           not-hosted      not-hosted      not-hosted
     refuse          not-pending   +refused                not-pending             +refused             +refused        not-pending          not-pending          not-pending          not-pending     not-pending     +refused
     ";
     check(table, &alices_stages(), command);
@@ -193,6 +199,8 @@ fn on_bobs_node_every_command() {
     close-cancelled unknown-order out-of-state    out-of-state    out-of-state    out-of-state    out-of-state    out-of-state    closed
     close-expired   unknown-order not-due         not-due         not-due         out-of-state    out-of-state    out-of-state    closed
     end-retention   out-of-state  out-of-state    out-of-state    out-of-state    not-due         not-due         not-due         out-of-state
+    shred-at        unknown-order out-of-state    out-of-state    out-of-state    out-of-state    +shred-ordered  out-of-state    +shred-ordered
+    shred           unknown-order out-of-state    out-of-state    out-of-state    out-of-state    not-due         out-of-state    not-due
     refuse          not-pending   not-pending     not-pending     not-pending     not-pending     not-pending     not-pending     not-pending
     ";
     check(table, &stages(BOB), command);
@@ -228,6 +236,8 @@ fn on_carols_node_every_command() {
     close-cancelled unknown-order not-hosted      not-hosted      not-hosted      not-hosted      not-hosted      not-hosted      not-hosted
     close-expired   unknown-order not-hosted      not-hosted      not-hosted      not-hosted      not-hosted      not-hosted      not-hosted
     end-retention   out-of-state  out-of-state    out-of-state    out-of-state    not-due         not-due         not-due         out-of-state
+    shred-at        unknown-order not-hosted      not-hosted      not-hosted      not-hosted      not-hosted      not-hosted      not-hosted
+    shred           unknown-order not-hosted      not-hosted      not-hosted      not-hosted      not-hosted      not-hosted      not-hosted
     refuse          not-pending   not-pending     not-pending     not-pending     not-pending     not-pending     not-pending     not-pending
     ";
     check(table, &stages(CAROL), command);

@@ -13,6 +13,7 @@ mod policy;
 mod proofs;
 mod random;
 mod roundtrip;
+mod shred;
 mod steps;
 mod stored;
 mod withdrawal;

@@ -89,7 +89,7 @@ fn some_step(dice: &mut Dice, order: &Order) -> Step {
 
 fn some_command(dice: &mut Dice, order: &Order) -> Command {
     let code = dice.pick(&[ClosedCode::Cancelled, ClosedCode::Expired]);
-    match dice.roll() % 16 {
+    match dice.roll() % 18 {
         0 => place_for(dice.pick(&[None, Some(carol())]), terms(dice)),
         1 => Command::Commit,
         2 => redeem(identity(dice)),
@@ -106,6 +106,8 @@ fn some_command(dice: &mut Dice, order: &Order) -> Command {
         9 | 10 => {
             order.due(u64::from(dice.roll()) + NOW_MS).and_then(Due::command).unwrap_or(Command::Commit)
         }
+        11 => Command::ShredAt { at_ms: dice.pick(&[0, NOW_MS, NOW_MS + 40, u64::MAX]) },
+        12 => Command::Shred,
         _ => {
             let step = some_step(dice, order);
             let mut received = sent(&step);
@@ -181,7 +183,11 @@ fn must_hold(order: &Order) {
     assert_eq!(order.secret.is_some(), of(Kind::Released) == 1);
     if order.stage.is_final() {
         assert!(order.pending.is_none(), "something waits at the end");
-        assert!(matches!(order.due(u64::MAX), None | Some(Due::EndRetention)));
+        assert!(matches!(order.due(u64::MAX), None | Some(Due::EndRetention | Due::Shred)));
+    }
+    if order.shredded || order.shred_due_ms.is_some() {
+        assert!(order.shred_due_ms.is_some(), "no seed goes that nobody ordered to go");
+        assert!(order.hosts(Party::Fiduciary) && matches!(order.stage, Stage::Received | Stage::Closed));
     }
 }
 
@@ -222,7 +228,7 @@ proptest! {
                     let one = matches!(events.as_slice(), [Event::StepAppended(_)]);
                     match work {
                         Work::Sign(_) => prop_assert!(one),
-                        Work::Record => prop_assert_eq!(events.len(), 1),
+                        Work::Record | Work::Shred => prop_assert_eq!(events.len(), 1),
                         Work::Done => prop_assert!(events.is_empty()),
                     }
                     events
@@ -260,13 +266,15 @@ proptest! {
         for dice in &rounds {
             let dice = &mut Dice(dice.iter());
             let cid = order.head().map_or(mallory(), |step| step.cid);
-            let event = match dice.roll() % 8 {
+            let event = match dice.roll() % 10 {
                 0 => Event::StepRefused {
                     cid: order.pending.as_ref().map_or(cid, |pending| pending.step.cid),
                     code: "trust".into(),
                 },
                 1 => Event::EquivocationSeen { first: cid, second: mallory() },
                 2 => Event::RetentionEnded { secret: block("secret"), at_ms: raw[0] },
+                3 => Event::ShredOrdered { due_ms: raw[2], at_ms: raw[0] },
+                4 => Event::Shredded { at_ms: raw[0] },
                 _ => {
                     let mut step = some_step(dice, &order);
                     step.issued_at_ms = raw[1];

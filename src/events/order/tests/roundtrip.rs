@@ -89,6 +89,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<u64>().prop_map(|at_ms| Event::CustodyLost { at_ms }),
         1 => any::<u64>().prop_map(|at_ms| Event::CustodyFound { at_ms }),
         1 => any::<u64>().prop_map(|at_ms| Event::Held { at_ms }),
+        1 => any::<[u64; 2]>().prop_map(|[due_ms, at_ms]| Event::ShredOrdered { due_ms, at_ms }),
+        1 => any::<u64>().prop_map(|at_ms| Event::Shredded { at_ms }),
     ]
 }
 

@@ -111,6 +111,9 @@ fn events_are_frozen() {
     event(Event::CustodyLost { at_ms: 7 }, "order/custody-lost", &[number(7)]);
     event(Event::CustodyFound { at_ms: 8 }, "order/custody-found", &[number(8)]);
     event(Event::Held { at_ms: 9 }, "order/held", &[number(9)]);
+    let ordered = Event::ShredOrdered { due_ms: 10, at_ms: 11 };
+    event(ordered, "order/shred-ordered", &[number(10), number(11)]);
+    event(Event::Shredded { at_ms: 12 }, "order/shredded", &[number(12)]);
 }
 
 fn outcomes() -> [(Outcome, String); 4] {
@@ -179,6 +182,8 @@ fn commands_are_frozen() {
     command(Command::LoseCustody, "order/lose-custody", &[variant(12)]);
     command(Command::FindCustody, "order/find-custody", &[variant(13)]);
     command(Command::Hold, "order/hold", &[variant(14)]);
+    command(Command::ShredAt { at_ms: 10 }, "order/shred-at", &[variant(15), number(10)]);
+    command(Command::Shred, "order/shred", &[variant(16)]);
 }
 
 #[test]
@@ -192,6 +197,8 @@ fn no_name_is_another_shapes() {
         Event::CustodyLost { at_ms: 7 },
         Event::CustodyFound { at_ms: 8 },
         Event::Held { at_ms: 9 },
+        Event::ShredOrdered { due_ms: 10, at_ms: 11 },
+        Event::Shredded { at_ms: 12 },
     ];
     for event in &events {
         for other in &events {
@@ -221,7 +228,7 @@ fn variants_beyond_the_known_are_refused() {
         let changed = Stored { bytes, ..stored.clone() };
         assert!(matches!(Event::from_stored(&changed), Err(StoredError::Codec(_))), "{at}: {unknown}");
     }
-    assert!(codec::decode::<Command>(&15u32.to_le_bytes()).is_err());
+    assert!(codec::decode::<Command>(&17u32.to_le_bytes()).is_err());
     assert_eq!(golden::variant(12), "0c000000");
 }
 

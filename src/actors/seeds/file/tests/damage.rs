@@ -1,7 +1,7 @@
 //! Bytes that change, files that are cut or grow, slots that move.
 
 use super::*;
-use crate::actors::seeds::soft::header::HALF_BYTES;
+use crate::actors::seeds::file::header::HALF_BYTES;
 use proptest::prelude::*;
 
 #[test]
@@ -106,7 +106,7 @@ fn a_header_torn_in_both_halves_is_refused_or_repaired_from_another_copy() {
 
 #[test]
 fn another_format_is_refused_and_untouched() {
-    for format in [1, 3] {
+    for format in [1, 2, 4] {
         let home = Home::new(1);
         home.change(0, |bytes| {
             for half in [0, HALF_BYTES] {
@@ -247,4 +247,26 @@ fn a_free_slot_damaged_in_one_copy_stays_visible() {
         assert_eq!(code(open(&mut store, "alice 2")), "custody-damaged");
     }
     home.order("alice 2");
+}
+
+#[test]
+fn with_a_torn_header_the_length_counts_and_nothing_is_written_over() {
+    let home = Home::new(1);
+    let old = home.bytes(1);
+    let orders: Vec<_> = (0..300).map(|n| cid(&n.to_string())).collect();
+    let made = home.store().create(&orders, &mut TestEntropy::new("many"));
+    let made: Vec<_> = made.into_iter().map(|key| key.unwrap().commitment()).collect();
+    // The home's header is torn, and the other copy is from before it grew.
+    home.put(1, &old);
+    home.change(0, |bytes| {
+        bytes[100] ^= 1;
+        bytes[100 + HALF_BYTES] ^= 1;
+    });
+    let mut store = home.store();
+    assert_eq!(store.status().used, 300);
+    let more: Vec<_> = (0..300).map(|n| cid(&format!("more {n}"))).collect();
+    assert!(store.create(&more, &mut TestEntropy::new("more")).iter().all(Result::is_ok));
+    let opened = store.open(&orders);
+    assert!(opened.into_iter().zip(made).all(|(key, made)| key.unwrap().commitment() == made));
+    home.assert_copies_equal();
 }

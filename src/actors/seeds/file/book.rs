@@ -1,6 +1,8 @@
 //! What is in a store, in memory: built from the slots when it is opened, then kept in step.
 
+use super::slot::Wrapped;
 use super::verdict::Verdict;
+use crate::actors::seeds::kek::KekId;
 use crate::actors::seeds::{CidBytes, Commitment};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -14,6 +16,8 @@ pub enum Known {
         slot: u32,
         /// The public half of its key.
         commitment: Commitment,
+        /// The KEKs that open it.
+        keks: Vec<KekId>,
     },
     /// Its seed was in this slot.
     Shredded {
@@ -44,9 +48,7 @@ impl Book {
         self.slots += 1;
         match verdict {
             Verdict::Free => _ = self.free.insert(slot),
-            Verdict::Used(wrapped) => {
-                self.know(wrapped.placed, Known::Used { slot, commitment: wrapped.commitment })
-            }
+            Verdict::Used(wrapped) => self.know(wrapped.placed, used(slot, &wrapped)),
             Verdict::Shredded(placed) => self.know(placed, Known::Shredded { slot }),
             Verdict::Damaged(placed) => _ = self.damaged.insert(slot, placed),
             Verdict::Conflict(orders) => {
@@ -55,6 +57,11 @@ impl Book {
                 }
             }
         }
+    }
+
+    /// Enters what was just written into a slot.
+    pub fn know_used(&mut self, slot: u32, wrapped: &Wrapped) {
+        self.orders.insert(wrapped.placed, used(slot, wrapped));
     }
 
     /// The damaged slot that holds the name of this order.
@@ -69,4 +76,9 @@ impl Book {
             Entry::Occupied(mut taken) => _ = taken.insert(Known::Conflict),
         }
     }
+}
+
+fn used(slot: u32, wrapped: &Wrapped) -> Known {
+    let keks = wrapped.wrappings.iter().map(|wrapping| wrapping.kek).collect();
+    Known::Used { slot, commitment: wrapped.commitment, keks }
 }

@@ -3,12 +3,15 @@
 use super::header::{HALF_BYTES, Header, PAGE_BYTES, PageError};
 use super::slot::{SLOT_BYTES, Slot, SlotBytes, free};
 use crate::keystore::files;
+use rustix::io::Errno;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "seeds.dta";
+/// A slot that is torn in each of so many reads is not just being written.
+const READS: u32 = 100;
 
 /// An open copy.
 pub struct CopyFile {
@@ -35,7 +38,15 @@ impl CopyFile {
 
     /// Opens the file and reads its header; what the header lacks is for the caller to judge.
     pub fn open(folder: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).open(path_in(folder))?;
+        Self::of(OpenOptions::new().read(true).write(true).open(path_in(folder))?)
+    }
+
+    /// As [`CopyFile::open`], to read it only.
+    pub fn open_read_only(folder: &Path) -> io::Result<Self> {
+        Self::of(File::open(path_in(folder))?)
+    }
+
+    fn of(file: File) -> io::Result<Self> {
         let identity = identity(&file.metadata()?);
         let mut page = [0; PAGE_BYTES];
         let page = match file.read_exact_at(&mut page, 0) {
@@ -63,7 +74,33 @@ impl CopyFile {
         match self.file.read_exact_at(&mut bytes, offset(number)) {
             Ok(()) => Ok(Slot::read(&bytes, store_id, number)),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Slot::Absent),
+            // One bad sector is one bad slot, which another copy may repair.
+            Err(error) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => {
+                Ok(Slot::Damaged([0xff; 36]))
+            }
             Err(error) => Err(error),
+        }
+    }
+
+    /// How many slots there are by the length of the file, for one whose header does not say.
+    pub fn slots_by_length(&self) -> u32 {
+        let bytes = self.file.metadata().map_or(0, |metadata| metadata.len());
+        let slots = bytes.saturating_sub(PAGE_BYTES as u64) / SLOT_BYTES as u64;
+        u32::try_from(slots).unwrap_or(u32::MAX).min(super::MAX_SLOTS)
+    }
+
+    /// Reads slot `number`, with its bytes; again if somebody was just writing it.
+    pub fn read_whole(&self, number: u32, store_id: &[u8; 16]) -> io::Result<(Slot, SlotBytes)> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let mut bytes = [0; SLOT_BYTES];
+            self.file.read_exact_at(&mut bytes, offset(number))?;
+            let slot = Slot::read(&bytes, store_id, number);
+            if tries == READS || !matches!(slot, Slot::Damaged(_)) {
+                return Ok((slot, bytes));
+            }
+            std::thread::yield_now();
         }
     }
 
@@ -79,6 +116,13 @@ impl CopyFile {
 
     /// Appends free slots `from..to` and only then tells the header of them.
     pub fn grow(&self, header: &Header, from: u32, to: u32) -> io::Result<()> {
+        // Whatever a header says: a seed is not written over.
+        for number in from..to {
+            if let Slot::Used(_) | Slot::Shredded(_) = self.read(number, &header.store_id)? {
+                let what = format!("slot {number}, to be added, is used");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+            }
+        }
         self.file.write_all_at(&free_slots(header, from, to), offset(from))?;
         self.sync()?;
         self.write_header(header, to)

@@ -27,7 +27,14 @@ pub fn judge(slots: &[Slot]) -> Verdict {
         match slot {
             Slot::Used(wrapped) => {
                 named.push(wrapped.placed);
-                differ |= used.replace(wrapped).is_some_and(|other| other != wrapped);
+                used = Some(match used {
+                    Some(other) if other == wrapped || is_newer(other, wrapped) => other,
+                    Some(other) => {
+                        differ |= !is_newer(wrapped, other);
+                        wrapped
+                    }
+                    None => wrapped,
+                });
             }
             Slot::Shredded(placed) => {
                 named.push(*placed);
@@ -45,6 +52,11 @@ pub fn judge(slots: &[Slot]) -> Verdict {
         (None, Some(wrapped)) => Verdict::Used(wrapped.clone()),
         (None, None) => judge_empty(slots),
     }
+}
+
+/// The same seed, wrapped anew since: a copy that was away has the older wrapping.
+fn is_newer(one: &Wrapped, other: &Wrapped) -> bool {
+    one.placed == other.placed && one.commitment == other.commitment && one.generation > other.generation
 }
 
 fn judge_empty(slots: &[Slot]) -> Verdict {
@@ -65,6 +77,9 @@ impl Verdict {
     pub fn repair(&self, slot: &Slot, store_id: &[u8; 16], number: u32) -> Option<SlotBytes> {
         match (self, slot) {
             (Self::Used(wrapped), Slot::Free | Slot::Absent | Slot::Damaged(_)) => {
+                Some(wrapped.to_bytes(store_id, number))
+            }
+            (Self::Used(wrapped), Slot::Used(other)) if is_newer(wrapped, other) => {
                 Some(wrapped.to_bytes(store_id, number))
             }
             (Self::Shredded(_), Slot::Shredded(_)) => None,

@@ -1,17 +1,22 @@
-//! One slot of a seed file: 256 bytes that hold the wrapped seed of one order, or say that it was shredded.
+//! One slot of a seed file: 512 bytes that hold the wrapped seed of one order, or say that it was shredded.
 //!
-//! Layout: state (1) ‖ placed CID (36) ‖ commitment (65) ‖ nonce (12) ‖ sealed seed and key (80) ‖ zeros ‖
-//! SHA-256 of store id ‖ slot number (4, little-endian) ‖ the 224 bytes before (32). The checksum is bound to the
-//! place, so that a slot written elsewhere by a failing disk, or brought from another store, counts as damaged.
+//! Layout: state (1) ‖ placed CID (36) ‖ commitment (65) ‖ generation (4, little-endian) ‖ number of wrappings (1) ‖ the wrappings, each
+//! KEK id (16) ‖ length (1) ‖ wrapped seed and key, then zeros to 128 ‖ zeros ‖ SHA-256 of store id ‖ slot number (4, little-endian) ‖ the
+//! 480 bytes before (32). The checksum is bound to the place, so that a slot written elsewhere by a failing disk, or
+//! brought from another store, counts as damaged. Each rewrapping counts the generation up, so that a copy that
+//! missed one is known to be behind.
 
 use super::header::array;
+use crate::actors::seeds::kek::KekId;
 use crate::actors::seeds::{CidBytes, Commitment};
 use sha2::{Digest, Sha256};
 
 /// Bytes of a slot; a divisor of every sector size, so that one write touches one sector.
-pub const SLOT_BYTES: usize = 256;
-/// Bytes of a sealed seed with its key.
-pub const SEALED_BYTES: usize = 80;
+pub const SLOT_BYTES: usize = 512;
+/// Wrappings of one seed: under a KEK, and under a second one that opens it too.
+pub const WRAPPINGS_MAX: usize = 2;
+/// Bytes that a wrapping may have.
+pub const WRAPPED_BYTES: usize = 128;
 /// The bytes of a slot.
 pub type SlotBytes = [u8; SLOT_BYTES];
 /// Stands where a slot was cut off and no copy has it: reads as damaged, never as free.
@@ -22,18 +27,29 @@ const FREE: u8 = 1;
 const USED: u8 = 2;
 const SHREDDED: u8 = 3;
 const CHECKSUM_AT: usize = SLOT_BYTES - 32;
+const WRAPPINGS_AT: usize = 107;
+const WRAPPING_BYTES: usize = 17 + WRAPPED_BYTES;
 
-/// A wrapped seed; nothing in it is secret without the KEK.
+/// A seed and the key that it makes, under one KEK. Nothing in it is secret without that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrapping {
+    /// The KEK.
+    pub kek: KekId,
+    /// As that KEK wraps: at most [`WRAPPED_BYTES`].
+    pub bytes: Vec<u8>,
+}
+
+/// A wrapped seed; nothing in it is secret without a KEK.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Wrapped {
     /// The order.
     pub placed: CidBytes,
     /// The public half of the key that the seed makes.
     pub commitment: Commitment,
-    /// Random, for this sealing only.
-    pub nonce: [u8; 12],
-    /// The seed (32), the secret half of the key that it makes (32), and their tag (16).
-    pub sealed: [u8; SEALED_BYTES],
+    /// How often it was wrapped anew.
+    pub generation: u32,
+    /// Each of them opens; one or two.
+    pub wrappings: Vec<Wrapping>,
 }
 
 /// What a copy holds in one slot.
@@ -60,12 +76,15 @@ impl Slot {
         }
         match bytes[0] {
             FREE => Self::Free,
-            USED => Self::Used(Wrapped {
-                placed,
-                commitment: array(&bytes[37..102]),
-                nonce: array(&bytes[102..114]),
-                sealed: array(&bytes[114..194]),
-            }),
+            USED => match wrappings(bytes) {
+                Some(wrappings) => Self::Used(Wrapped {
+                    placed,
+                    commitment: array(&bytes[37..102]),
+                    generation: u32::from_le_bytes(array(&bytes[102..106])),
+                    wrappings,
+                }),
+                None => Self::Damaged(placed),
+            },
             SHREDDED => Self::Shredded(placed),
             _ => Self::Damaged(placed),
         }
@@ -79,10 +98,27 @@ impl Wrapped {
         bytes[0] = USED;
         bytes[1..37].copy_from_slice(&self.placed);
         bytes[37..102].copy_from_slice(&self.commitment);
-        bytes[102..114].copy_from_slice(&self.nonce);
-        bytes[114..194].copy_from_slice(&self.sealed);
+        bytes[102..106].copy_from_slice(&self.generation.to_le_bytes());
+        bytes[106] = self.wrappings.len() as u8;
+        for (n, wrapping) in self.wrappings.iter().take(WRAPPINGS_MAX).enumerate() {
+            let field = &mut bytes[WRAPPINGS_AT + n * WRAPPING_BYTES..][..WRAPPING_BYTES];
+            let len = wrapping.bytes.len().min(WRAPPED_BYTES);
+            field[..16].copy_from_slice(&wrapping.kek);
+            field[16] = len as u8;
+            field[17..17 + len].copy_from_slice(&wrapping.bytes[..len]);
+        }
         with_checksum(bytes, store_id, number)
     }
+}
+
+fn wrappings(bytes: &SlotBytes) -> Option<Vec<Wrapping>> {
+    let count = usize::from(bytes[106]);
+    let one = |n: usize| {
+        let field = &bytes[WRAPPINGS_AT + n * WRAPPING_BYTES..][..WRAPPING_BYTES];
+        let wrapped = field[17..].get(..usize::from(field[16]))?;
+        Some(Wrapping { kek: array(&field[..16]), bytes: wrapped.to_vec() })
+    };
+    if (1..=WRAPPINGS_MAX).contains(&count) { (0..count).map(one).collect() } else { None }
 }
 
 /// The bytes of a slot that was never used.

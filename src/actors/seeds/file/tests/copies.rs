@@ -174,8 +174,9 @@ fn of_two_nodes_stores_the_foreign_one_is_named() {
         let (home, root) = (Home::new(1), TempDir::new().unwrap());
         let others = root.path().join("home");
         let (seed, node) = (node_seed("another node"), cid("another node"));
-        SoftStore::create(&others, &[], &seed, &node, &mut TestEntropy::new("another")).unwrap();
-        home.put(foreign, &fs::read(others.join("seeds/seeds.dta")).unwrap());
+        let entropy = &mut TestEntropy::new("another");
+        FileStore::create(&others, &[], Keks::soft(&seed), &node, entropy).unwrap();
+        home.put(foreign, &fs::read(others.join("seeds.dta")).unwrap());
         let error = home.try_open().map(|_| ()).unwrap_err();
         assert_eq!(error.code(), "custody-conflict");
         let file = home.file(foreign).display().to_string();
@@ -274,15 +275,17 @@ fn creation_interrupted_between_the_copies_is_finished() {
         let home = Home::new(2);
         let whole = home.bytes(2);
         (0..3 - made).for_each(|n| fs::remove_file(home.file(n)).unwrap());
-        let finish =
-            |node: &str| SoftStore::finish(&home.path(), &home.folders(), &node_seed(node), &cid("node"));
+        let finish = |node: &str| {
+            FileStore::finish(&home.own(), &home.folders(), Keks::soft(&node_seed(node)), &cid("node"))
+        };
         assert_eq!(code(finish("another")), "custody-locked");
         finish("node").unwrap();
         home.assert_copies_equal();
         assert!(home.bytes(0) == whole, "{made}");
     }
     let none = Home::empty(1);
-    let finished = SoftStore::finish(&none.path(), &none.folders(), &node_seed("node"), &cid("node"));
+    let finished =
+        FileStore::finish(&none.own(), &none.folders(), Keks::soft(&node_seed("node")), &cid("node"));
     assert_eq!(code(finished), "custody-conflict");
     assert!(!none.file(1).exists() && !none.path().join("seeds").exists());
 }

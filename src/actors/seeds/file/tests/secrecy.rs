@@ -21,8 +21,7 @@ fn no_seed_key_or_kek_is_readable_in_a_file() {
     let home = Home::empty(1);
     let mut entropy = TestEntropy::new("recorded");
     let node = node_seed("node");
-    let mut store =
-        SoftStore::create(&home.path(), &home.folders(), &node, &cid("node"), &mut entropy).unwrap();
+    let mut store = home.create_with(&mut entropy).unwrap();
     let orders = [cid("alice 1"), cid("alice 2")];
     let keys = store.create(&orders, &mut entropy);
     let mut secrets = entropy.secrets();
@@ -50,7 +49,7 @@ fn no_seed_key_or_kek_is_readable_in_a_file() {
 fn nothing_is_left_of_a_shredded_seed_in_the_file() {
     let home = Home::new(1);
     let commitment = home.order("alice 1");
-    let sealed = home.bytes(0)[at(0) + 102..at(0) + 194].to_vec();
+    let sealed = home.bytes(0)[at(0) + 124..at(0) + 216].to_vec();
     assert!(contains(&home.bytes(1), &sealed));
     home.store().shred(&cid("alice 1")).unwrap();
     for n in 0..2 {
@@ -67,7 +66,7 @@ fn nonces_and_ciphertexts_do_not_repeat() {
     home.store().create(&orders, &mut TestEntropy::new("order"));
     let file = home.bytes(0);
     let sealed: std::collections::HashSet<_> =
-        (0..20).map(|slot| file[at(slot) + 102..at(slot) + 114].to_vec()).collect();
+        (0..20).map(|slot| file[at(slot) + 124..at(slot) + 136].to_vec()).collect();
     assert_eq!(sealed.len(), 20);
 }
 
@@ -88,12 +87,11 @@ fn errors_and_status_tell_no_secret() {
 fn the_format_stays() {
     let home = Home::empty(0);
     let mut entropy = TestEntropy::new("golden");
-    let mut store =
-        SoftStore::create(&home.path(), &[], &node_seed("node"), &cid("node"), &mut entropy).unwrap();
+    let mut store = home.create_with(&mut entropy).unwrap();
     store.create(&[cid("alice 1"), cid("alice 2")], &mut entropy);
     store.shred(&cid("alice 2")).unwrap();
     assert_eq!(
         hex::encode(Sha256::digest(home.bytes(0))),
-        "cf74087edf57692d1f32d170d0582102070969d80a3816c54d32cd2a3fcdf857"
+        "1d258b54e6ca5d6a0f5f57d5652d6f9e57cce376e0774db4b4778080b5e96d6f"
     );
 }

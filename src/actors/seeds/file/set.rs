@@ -108,7 +108,8 @@ impl CopySet {
     /// a header is told of new slots before they are.
     pub fn slots(&self) -> u32 {
         let told = |place: &Place| {
-            place.copy.as_ref().ok().and_then(|copy| copy.page.as_ref().ok()).map(|page| page.1)
+            let copy = place.copy.as_ref().ok()?;
+            Some(copy.page.as_ref().map_or_else(|_| copy.slots_by_length(), |page| page.1))
         };
         self.places.iter().filter_map(told).max().unwrap_or(0)
     }
@@ -152,6 +153,12 @@ impl CopySet {
         self.trouble().map_or(Ok(()), |trouble| Err(trouble.clone()))
     }
 
+    /// Writes a changed header to every copy; an error if any copy failed.
+    pub fn write_header(&mut self, header: &Header, slots: u32) -> Result<(), SeedError> {
+        self.each(|copy| copy.write_header(header, slots));
+        self.trouble().map_or(Ok(()), |trouble| Err(trouble.clone()))
+    }
+
     /// Makes every header whole and of this number of slots.
     pub fn mend_headers(&mut self, header: &Header, slots: u32) {
         self.each(
@@ -179,18 +186,19 @@ impl CopySet {
 
 fn accepts(folder: &Path, copy: &CopyFile, header: &Header) -> Result<(), SeedError> {
     match &copy.page {
-        Ok((found, _)) if found == header => Ok(()),
+        // One that missed a change of the KEKs is mended.
+        Ok((found, _)) if found == header || header.is_newer_than(found) => Ok(()),
         Err(PageError::Damaged) => Ok(()),
         Ok(_) => Err(SeedError::conflict(format!("{} is of another store", path_in(folder).display()))),
         Err(error) => Err(page_error(folder, error)),
     }
 }
 
-fn page_error(folder: &Path, error: &PageError) -> SeedError {
+pub(super) fn page_error(folder: &Path, error: &PageError) -> SeedError {
     match error {
         PageError::Damaged => unreadable(folder, "neither half of its header is whole"),
         PageError::OtherFormat => {
-            unreadable(folder, "its format is another than 2, which this program reads")
+            unreadable(folder, "its format is another than 3, which this program reads")
         }
         PageError::Divided => {
             SeedError::conflict(format!("the header of {} is of two stores", path_in(folder).display()))

@@ -1,9 +1,9 @@
 //! Files changed by someone who can compute a checksum, and stores opened by the wrong node.
 
 use super::*;
-use crate::actors::seeds::soft::header::Header;
-use crate::actors::seeds::soft::slot::{Slot, Wrapped, tombstone};
-use crate::actors::seeds::soft::verdict::{Verdict, judge};
+use crate::actors::seeds::file::header::Header;
+use crate::actors::seeds::file::slot::{Slot, Wrapped, Wrapping, tombstone};
+use crate::actors::seeds::file::verdict::{Verdict, judge};
 
 /// Reads, changes and writes back slot `number` of home's copy, with a right checksum.
 fn forge(home: &Home, number: usize, change: impl FnOnce(&mut Wrapped)) {
@@ -25,7 +25,7 @@ fn wrapped(home: &Home, number: usize) -> Wrapped {
 #[test]
 fn another_node_seed_or_identity_is_locked_out() {
     let home = Home::new(0);
-    let open = |seed, node| SoftStore::open(&home.path(), &[], &node_seed(seed), &cid(node));
+    let open = |seed, node| home.try_open_as(seed, node);
     assert_eq!(code(open("mallory", "node")), "custody-locked");
     assert_eq!(code(open("node", "mallory")), "custody-locked");
     assert_eq!(code(open("node", "node")), "ok");
@@ -38,8 +38,7 @@ fn a_seed_moved_to_another_order_is_a_conflict() {
     home.store().create(&[cid("mallory 1")], &mut TestEntropy::new("mallory")).remove(0).unwrap();
     let other = wrapped(&home, 1);
     forge(&home, 0, |wrapped| {
-        wrapped.sealed = other.sealed;
-        wrapped.nonce = other.nonce;
+        wrapped.wrappings = other.wrappings;
         wrapped.commitment = other.commitment;
     });
     assert_eq!(code(open(&mut home.store(), "alice 1")), "custody-conflict");
@@ -50,8 +49,8 @@ fn a_seed_moved_to_another_order_is_a_conflict() {
 fn a_forged_field_is_a_conflict() {
     let forgeries: [fn(&mut Wrapped); 3] = [
         |wrapped| wrapped.commitment[64] ^= 1,
-        |wrapped| wrapped.nonce[0] ^= 1,
-        |wrapped| wrapped.sealed[0] ^= 1,
+        |wrapped| wrapped.wrappings[0].bytes[0] ^= 1,
+        |wrapped| wrapped.wrappings[0].bytes[12] ^= 1,
     ];
     for forgery in forgeries {
         let home = Home::new(0);
@@ -95,9 +94,12 @@ fn a_shredded_seed_brought_back_in_one_copy_is_shredded_again() {
 #[test]
 fn verdicts() {
     let store_id = [7; 16];
-    let seed = |order: &str, byte| {
-        Slot::Used(Wrapped { placed: cid(order), commitment: [4; 65], nonce: [byte; 12], sealed: [byte; 80] })
+    let wrapped = |order: &str, byte, generation, commitment| {
+        let wrappings = vec![Wrapping { kek: [1; 16], bytes: vec![byte; 92] }];
+        Slot::Used(Wrapped { placed: cid(order), commitment: [commitment; 65], generation, wrappings })
     };
+    let seed = |order: &str, byte| wrapped(order, byte, 0, 4);
+    let anew = |byte, generation| wrapped("a", byte, generation, 4);
     let gone = Slot::Shredded(cid("a"));
     let torn = Slot::Damaged(cid("a"));
     let (free, absent) = (Slot::Free, Slot::Absent);
@@ -115,6 +117,13 @@ fn verdicts() {
         (vec![seed("a", 1), seed("a", 2)], "conflict"),
         (vec![seed("a", 2), seed("a", 1), seed("a", 1)], "conflict"),
         (vec![seed("a", 1), seed("b", 1)], "conflict"),
+        // Wrapped anew: a copy that missed it is behind, and nothing else is.
+        (vec![seed("a", 1), anew(2, 1)], "used"),
+        (vec![anew(2, 2), anew(3, 1), seed("a", 1), anew(2, 2)], "used"),
+        (vec![anew(2, 1), anew(3, 1)], "conflict"),
+        (vec![seed("a", 1), wrapped("a", 2, 1, 5)], "conflict"),
+        (vec![seed("b", 1), anew(2, 1)], "conflict"),
+        (vec![gone.clone(), anew(2, 1)], "shredded"),
         (vec![gone.clone(), seed("b", 1)], "conflict"),
         (vec![gone.clone(), Slot::Shredded(cid("b"))], "conflict"),
         (vec![gone.clone(), seed("a", 1), seed("a", 2)], "shredded"),
@@ -134,7 +143,8 @@ fn verdicts() {
         for slot in &slots {
             if let Some(bytes) = verdict.repair(slot, &store_id, 3) {
                 assert!(
-                    !matches!(slot, Slot::Used(_)) || expected == "shredded",
+                    !matches!((slot, &verdict), (Slot::Used(old), Verdict::Used(new)) if old.generation >= new.generation)
+                        && !matches!((slot, expected), (Slot::Used(_), "conflict" | "damaged" | "free")),
                     "row {n} overwrites a seed"
                 );
                 let alone = judge(&[Slot::read(&bytes, &store_id, 3)]);

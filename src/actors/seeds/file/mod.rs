@@ -1,8 +1,11 @@
-//! The seed store in plain files: fixed slots of wrapped seeds, the same in every copy folder.
+//! The seed store in plain files: fixed slots of wrapped seeds, the same in every copy folder. Where their KEKs are, the store does
+//! not mind (`super::kek`).
 //!
 //! Copies are images of each other, slot by slot. `header` and `slot` are the formats, `vault` the cryptography,
-//! `verdict` the rule by which copies are compared, `copies` and `set` the files, `book` the index in memory.
+//! `verdict` the rule by which copies are compared, `copies` and `set` the files, `book` the index in memory, `anew` what goes
+//! through a whole store: rotation, rewrapping, verifying.
 
+mod anew;
 mod book;
 mod copies;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -16,25 +19,27 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-use super::{CidBytes, SeedError, SeedListed, SeedStatus, SeedStore};
+use super::kek::{Keks, Role};
+use super::{CidBytes, KekStatus, Rewrapped, SeedError, SeedListed, SeedStatus, SeedStore, Verified};
 use crate::crash_points::{CrashPoint, reached};
 use crate::keystore::files;
 use book::{Book, Known};
 use copies::CopyFile;
-use dta_crypto::{Entropy, OrderKey, Secret};
+use dta_crypto::{Entropy, OrderKey};
 use set::CopySet;
 use slot::{Slot, SlotBytes, Wrapped, tombstone};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use vault::Vault;
 use verdict::Verdict;
 
-/// The most slots of a store: 4 GiB a copy, and far below the number of random nonces that one KEK may see.
+/// The most slots of a store: 8 GiB a copy, and far below the number of random nonces that one KEK may see.
 pub const MAX_SLOTS: u32 = 1 << 24;
-/// Slots are allocated this many at a time: 64 KiB.
+/// Slots are allocated this many at a time: 128 KiB.
 const GROW_SLOTS: u32 = 256;
 
 /// A seed store in files. Not for two processes at once: the home's lock excludes that.
-pub struct SoftStore {
+pub struct FileStore {
     vault: Vault,
     set: CopySet,
     book: Book,
@@ -42,27 +47,26 @@ pub struct SoftStore {
     stale: bool,
 }
 
-impl SoftStore {
-    /// Makes a new store in `home/seeds` and in each of `copies` (folders that exist), with a new KEK sealed to
-    /// this node's seed and identity. Nothing is ever overwritten.
-    /// Errors: `Exists`, `CopyMissing`, `Io`, `Full`.
+impl FileStore {
+    /// Makes a new store in `own` (a folder of the home, made if it is not there) and in each of `copies` (folders that exist),
+    /// with new KEKs, bound to this node's seed and identity. Nothing is ever overwritten.
+    /// Errors: `Exists`, `CopyMissing`, `Io`, `Full`, `Token`.
     pub fn create(
-        home: &Path,
+        own: &Path,
         copies: &[PathBuf],
-        node_seed: &Secret<32>,
+        keks: Keks,
         node: &CidBytes,
         entropy: &mut dyn Entropy,
     ) -> Result<Self, SeedError> {
-        let folders = folders(home, copies);
+        let folders = folders(own, copies);
         for folder in &folders {
             let file = copies::path_in(folder);
             if file.try_exists().map_err(|error| SeedError::io(folder, error))? {
                 return Err(SeedError::Exists { file });
             }
         }
-        let vault = Vault::create(node_seed, node, entropy)?;
-        let own = home.join("seeds");
-        files::private_folder(&own).map_err(|error| SeedError::io(&own, error))?;
+        let vault = Vault::create(keks, node, entropy)?;
+        files::private_folder(own).map_err(|error| SeedError::io(own, error))?;
         // Home last: a store whose making was interrupted does not look like one.
         for folder in folders.iter().rev() {
             create_copy(folder, &vault, GROW_SLOTS)?;
@@ -73,24 +77,18 @@ impl SoftStore {
         Ok(store)
     }
 
-    /// Finishes what an interrupted [`SoftStore::create`] began: what is there is of this node and stays as it is, and the
+    /// Finishes what an interrupted [`FileStore::create`] began: what is there is of this node and stays as it is, and the
     /// copies that are missing are made like it, home last.
     /// Errors: `Locked` if what is there is another node's; `Conflict` if nothing is there; as `create` and `open`.
-    pub fn finish(
-        home: &Path,
-        copies: &[PathBuf],
-        node_seed: &Secret<32>,
-        node: &CidBytes,
-    ) -> Result<Self, SeedError> {
+    pub fn finish(own: &Path, copies: &[PathBuf], keks: Keks, node: &CidBytes) -> Result<Self, SeedError> {
         let (made, missing): (Vec<_>, Vec<_>) =
-            folders(home, copies).into_iter().partition(|folder| copies::path_in(folder).exists());
-        let vault = Vault::unlock(CopySet::attach(made).header()?, node_seed, node)?;
-        let own = home.join("seeds");
-        files::private_folder(&own).map_err(|error| SeedError::io(&own, error))?;
+            folders(own, copies).into_iter().partition(|folder| copies::path_in(folder).exists());
+        let vault = Vault::unlock(CopySet::attach(made).header()?, keks, node)?;
+        files::private_folder(own).map_err(|error| SeedError::io(own, error))?;
         for folder in missing.iter().rev() {
             create_copy(folder, &vault, GROW_SLOTS)?;
         }
-        Self::open(home, copies, node_seed, node)
+        Self::with(vault, own, copies)
     }
 
     /// Whether a copy of a store is in one of these folders.
@@ -100,18 +98,18 @@ impl SoftStore {
 
     /// Opens a store and repairs each copy from the others. A missing copy does not prevent it.
     /// Errors: `CopyMissing` (all are), `Locked`, `Conflict` (a copy is of another store), `Unreadable`, `Io`.
-    pub fn open(
-        home: &Path,
-        copies: &[PathBuf],
-        node_seed: &Secret<32>,
-        node: &CidBytes,
-    ) -> Result<Self, SeedError> {
-        let set = CopySet::attach(folders(home, copies));
-        // Of copies of different stores the one that is this node's counts, whichever stands first.
+    pub fn open(own: &Path, copies: &[PathBuf], keks: Keks, node: &CidBytes) -> Result<Self, SeedError> {
+        let set = CopySet::attach(folders(own, copies));
+        // Of copies of different stores the one that is this node's counts, whichever stands first; of one store's, the newest.
         let mut headers = vec![set.header()?];
         headers.extend(set.headers());
-        let vault = headers.into_iter().find_map(|header| Vault::unlock(header, node_seed, node).ok());
-        let vault = vault.ok_or(SeedError::Locked)?;
+        headers.sort_by_key(|header| std::cmp::Reverse(header.version));
+        let header = headers.into_iter().find(|header| Vault::is_of(header, &keks, node));
+        Self::with(Vault::unlock(header.ok_or(SeedError::Locked)?, keks, node)?, own, copies)
+    }
+
+    fn with(vault: Vault, own: &Path, copies: &[PathBuf]) -> Result<Self, SeedError> {
+        let set = CopySet::attach(folders(own, copies));
         let mut store = Self { vault, set, book: Book::default(), stale: true };
         store.load()?;
         match store.set.trouble() {
@@ -131,6 +129,46 @@ impl SoftStore {
         }
         self.set = CopySet::attach(folders);
         self.load()
+    }
+
+    /// Copies the wrapped seeds of the copy in `from` into `to`, a folder that is made or has none, whether or not somebody works with
+    /// them meanwhile; how many seeds it has then. Needs no key, and tells none.
+    /// Errors: `Exists`, `CopyMissing`, `Unreadable`, `Damaged` (a slot that stays torn), `Io`, `Full`.
+    pub fn export(from: &Path, to: &Path) -> Result<u32, SeedError> {
+        let io = |folder: &Path| {
+            let folder = folder.to_owned();
+            move |error| SeedError::io(&folder, error)
+        };
+        let read = || -> Result<_, SeedError> {
+            let copy = CopyFile::open_read_only(from).map_err(io(from))?;
+            let (header, slots) = copy.page.map_err(|error| set::page_error(from, &error))?;
+            Ok((header, slots))
+        };
+        let copy = CopyFile::open_read_only(from).map_err(io(from))?;
+        // The KEKs may be changed meanwhile, and seeds wrapped under one that this header does not name.
+        let (bytes, seeds) = loop {
+            let (header, slots) = read()?;
+            let mut bytes = [header.half(slots), header.half(slots)].concat();
+            let mut seeds = 0;
+            for number in 0..slots {
+                let (slot, raw) = copy.read_whole(number, &header.store_id).map_err(io(from))?;
+                match slot {
+                    Slot::Damaged(_) | Slot::Absent => return Err(SeedError::Damaged { slot: number }),
+                    Slot::Used(_) => seeds += 1,
+                    Slot::Free | Slot::Shredded(_) => {}
+                }
+                bytes.extend(raw);
+            }
+            if read()?.0 == header {
+                break (bytes, seeds);
+            }
+        };
+        files::private_folder(to).map_err(io(to))?;
+        files::write_new(&copies::path_in(to), &bytes).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => SeedError::Exists { file: copies::path_in(to) },
+            _ => SeedError::io(to, error),
+        })?;
+        Ok(seeds)
     }
 
     /// Reads every slot of every copy, repairs, and builds the index.
@@ -180,41 +218,90 @@ impl SoftStore {
         }
     }
 
-    /// The key of an order, and what must be written for it: the same bytes again if it is there already, since
-    /// an earlier write of them may not have reached every disk.
+    /// The wrapped seed of an order that is there.
+    fn wrapped(&mut self, placed: &CidBytes) -> Result<Wrapped, SeedError> {
+        match self.book.orders.get(placed) {
+            Some(Known::Used { slot, .. }) => {
+                let slot = *slot;
+                self.read(slot, placed)
+            }
+            Some(Known::Shredded { .. }) => Err(SeedError::Shredded),
+            Some(Known::Conflict) => Err(disagree()),
+            None => Err(self.absent(placed)),
+        }
+    }
+
+    /// Makes the seeds of those of these orders that have none and may have one; with their keys, not yet written.
     fn make(
+        &mut self,
+        orders: &[CidBytes],
+        entropy: &mut dyn Entropy,
+        batch: &mut Vec<(u32, SlotBytes)>,
+    ) -> HashMap<CidBytes, Result<OrderKey, SeedError>> {
+        let mut new = Vec::new();
+        for placed in orders {
+            let is_new =
+                !self.book.orders.contains_key(placed) && self.book.damaged_slot_of(placed).is_none();
+            if is_new && !new.contains(placed) {
+                new.push(*placed);
+            }
+        }
+        let made = self.vault.make(&new, entropy);
+        let placed_in_slots = new.into_iter().zip(made).map(|(placed, made)| {
+            let key = made.and_then(|(wrapped, key)| {
+                let slot = self.take_free()?;
+                batch.push((slot, wrapped.to_bytes(&self.vault.header.store_id, slot)));
+                self.book.know_used(slot, &wrapped);
+                Ok(key)
+            });
+            (placed, key)
+        });
+        placed_in_slots.collect()
+    }
+
+    /// The key of an order that is there already, and what must be written for it: the same bytes again, since an earlier write
+    /// of them may not have reached every disk.
+    fn found(&mut self, placed: &CidBytes, batch: &mut Vec<(u32, SlotBytes)>) -> Result<Wrapped, SeedError> {
+        let Some(Known::Used { slot, .. }) = self.book.orders.get(placed) else {
+            let damaged = self.book.damaged_slot_of(placed);
+            return match (self.book.orders.get(placed), damaged) {
+                (Some(Known::Shredded { .. }), _) => Err(SeedError::Shredded),
+                (None, Some(slot)) => Err(SeedError::Damaged { slot }),
+                _ => Err(disagree()),
+            };
+        };
+        let slot = *slot;
+        let store_id = self.vault.header.store_id;
+        let waiting = batch.iter().find(|(number, _)| *number == slot);
+        if let Some(Slot::Used(wrapped)) = waiting.map(|(_, bytes)| Slot::read(bytes, &store_id, slot)) {
+            return Ok(wrapped);
+        }
+        let wrapped = self.read(slot, placed)?;
+        batch.push((slot, wrapped.to_bytes(&store_id, slot)));
+        Ok(wrapped)
+    }
+
+    /// The key of an order that is there already, as a new one would be: under every KEK in use, whatever they were when it was
+    /// made.
+    fn promised(
         &mut self,
         placed: &CidBytes,
         entropy: &mut dyn Entropy,
         batch: &mut Vec<(u32, SlotBytes)>,
     ) -> Result<OrderKey, SeedError> {
-        match self.book.orders.get(placed) {
-            Some(Known::Used { slot, .. }) => {
+        let mut wrapped = self.found(placed, batch)?;
+        let in_use = self.vault.in_use();
+        if !wrapped.wrappings.iter().map(|wrapping| wrapping.kek).eq(in_use) {
+            let anew = self.vault.rewrap(std::slice::from_ref(&wrapped), entropy).pop();
+            wrapped = anew.unwrap_or(Err(SeedError::Stopped))?;
+            if let Some(Known::Used { slot, .. }) = self.book.orders.get(placed) {
                 let slot = *slot;
-                let waiting = batch.iter().find(|(number, _)| *number == slot);
-                let wrapped =
-                    match waiting.map(|(_, bytes)| Slot::read(bytes, &self.vault.header.store_id, slot)) {
-                        Some(Slot::Used(wrapped)) => wrapped,
-                        _ => self.read(slot, placed)?,
-                    };
-                let key = self.vault.open(&wrapped)?;
+                batch.retain(|(number, _)| *number != slot);
                 batch.push((slot, wrapped.to_bytes(&self.vault.header.store_id, slot)));
-                Ok(key)
-            }
-            Some(Known::Shredded { .. }) => Err(SeedError::Shredded),
-            Some(Known::Conflict) => Err(disagree()),
-            None => {
-                if let Some(slot) = self.book.damaged_slot_of(placed) {
-                    return Err(SeedError::Damaged { slot });
-                }
-                let slot = self.take_free()?;
-                let (wrapped, key) = self.vault.make(placed, entropy)?;
-                let known = Known::Used { slot, commitment: wrapped.commitment };
-                self.book.orders.insert(*placed, known);
-                batch.push((slot, wrapped.to_bytes(&self.vault.header.store_id, slot)));
-                Ok(key)
+                self.book.know_used(slot, &wrapped);
             }
         }
+        self.vault.open_one(&wrapped)
     }
 
     fn take_free(&mut self) -> Result<u32, SeedError> {
@@ -241,13 +328,24 @@ impl SoftStore {
     }
 }
 
-impl SeedStore for SoftStore {
+impl SeedStore for FileStore {
     fn create(&mut self, orders: &[CidBytes], entropy: &mut dyn Entropy) -> Vec<Result<OrderKey, SeedError>> {
         if let Err(error) = self.refresh().and_then(|()| self.need_every_copy()) {
             return orders.iter().map(|_| Err(error.clone())).collect();
         }
+        if let Err(error) = self.vault.ready() {
+            // What is there already may still be opened, but is no reason to promise more.
+            return orders.iter().map(|_| Err(error.clone())).collect();
+        }
         let mut batch = Vec::with_capacity(orders.len());
-        let answers: Vec<_> = orders.iter().map(|placed| self.make(placed, entropy, &mut batch)).collect();
+        let mut made = self.make(orders, entropy, &mut batch);
+        let answers: Vec<Result<OrderKey, SeedError>> = orders
+            .iter()
+            .map(|placed| match made.remove(placed) {
+                Some(key) => key,
+                None => self.promised(placed, entropy, &mut batch),
+            })
+            .collect();
         reached(CrashPoint::SeedMade);
         // A repair on the way, or growth, may have set a copy aside: then nothing is answered either.
         match self.need_every_copy().and_then(|()| self.set.write(&batch)) {
@@ -259,17 +357,18 @@ impl SeedStore for SoftStore {
         }
     }
 
-    fn open(&mut self, placed: &CidBytes) -> Result<OrderKey, SeedError> {
-        self.refresh()?;
-        match self.book.orders.get(placed) {
-            Some(Known::Used { slot, .. }) => {
-                let wrapped = self.read(*slot, placed)?;
-                self.vault.open(&wrapped)
-            }
-            Some(Known::Shredded { .. }) => Err(SeedError::Shredded),
-            Some(Known::Conflict) => Err(disagree()),
-            None => Err(self.absent(placed)),
+    fn open(&mut self, orders: &[CidBytes]) -> Vec<Result<OrderKey, SeedError>> {
+        if let Err(error) = self.refresh() {
+            return orders.iter().map(|_| Err(error.clone())).collect();
         }
+        let found: Vec<_> = orders.iter().map(|placed| self.wrapped(placed)).collect();
+        let there: Vec<Wrapped> = found.iter().filter_map(|found| found.as_ref().ok()).cloned().collect();
+        let mut opened = self.vault.open(&there).into_iter();
+        let answer = |found: Result<Wrapped, SeedError>| match found {
+            Ok(_) => opened.next().unwrap_or(Err(SeedError::Stopped)),
+            Err(error) => Err(error),
+        };
+        found.into_iter().map(answer).collect()
     }
 
     fn shred(&mut self, placed: &CidBytes) -> Result<(), SeedError> {
@@ -286,7 +385,34 @@ impl SeedStore for SoftStore {
 
     fn ready(&mut self) -> Result<(), SeedError> {
         self.refresh()?;
-        self.set.trouble().map_or(Ok(()), |trouble| Err(trouble.clone()))
+        self.need_every_copy()?;
+        self.vault.ready()
+    }
+
+    fn check(&mut self) {
+        self.vault.check();
+    }
+
+    fn rotate(
+        &mut self,
+        role: Role,
+        label: Option<&str>,
+        entropy: &mut dyn Entropy,
+    ) -> Result<KekStatus, SeedError> {
+        self.rotate_to(role, label, entropy)
+    }
+
+    fn rewrap(
+        &mut self,
+        after: Option<u32>,
+        limit: usize,
+        entropy: &mut dyn Entropy,
+    ) -> Result<Rewrapped, SeedError> {
+        self.rewrap_some(after, limit, entropy)
+    }
+
+    fn verify(&mut self, after: Option<u32>, limit: usize) -> Result<Vec<Verified>, SeedError> {
+        self.verify_some(after, limit)
     }
 
     fn status(&mut self) -> SeedStatus {
@@ -296,13 +422,14 @@ impl SeedStore for SoftStore {
             |wanted: fn(&Known) -> bool| self.book.orders.values().filter(|known| wanted(known)).count();
         let conflicts = self.book.orders.iter().filter(|(_, known)| matches!(known, Known::Conflict));
         SeedStatus {
-            kek_id: self.vault.header.kek_id,
+            keks: self.keks(),
             used: count(|known| matches!(known, Known::Used { .. })) as u32,
             free: self.book.free.len() as u32,
             shredded: count(|known| matches!(known, Known::Shredded { .. })) as u32,
             damaged: self.book.damaged.keys().copied().collect(),
             conflicts: conflicts.map(|(placed, _)| *placed).collect(),
             copies: self.set.status(),
+            amiss: self.vault.amiss().map(|role| SeedError::NoKek { role: role.as_str() }.to_string()),
         }
     }
 
@@ -328,8 +455,8 @@ impl SeedStore for SoftStore {
     }
 }
 
-fn folders(home: &Path, copies: &[PathBuf]) -> Vec<PathBuf> {
-    let mut folders = vec![home.join("seeds")];
+fn folders(own: &Path, copies: &[PathBuf]) -> Vec<PathBuf> {
+    let mut folders = vec![own.to_owned()];
     folders.extend_from_slice(copies);
     folders
 }

@@ -1,15 +1,17 @@
-//! The soft store: the contract over one copy and three, and what files can suffer.
+//! The store in files: the contract over one copy and three, and what files can suffer.
 
 mod copies;
 mod damage;
 mod forgery;
 mod format;
 mod secrecy;
+mod tokens;
 
-use super::SoftStore;
+use super::FileStore;
 use super::header::PAGE_BYTES;
 use super::slot::SLOT_BYTES;
 use crate::actors::seeds::contract::{Backend, contract_tests};
+use crate::actors::seeds::kek::Keks;
 use crate::actors::seeds::testing::{TestEntropy, cid, node_seed};
 use crate::actors::seeds::{Commitment, SeedError, SeedStore};
 use std::fs;
@@ -74,16 +76,29 @@ impl Home {
         self.put(n, &bytes);
     }
 
-    fn create(&self, entropy: &'static str) -> Result<SoftStore, SeedError> {
-        let entropy = &mut TestEntropy::new(entropy);
-        SoftStore::create(&self.path(), &self.folders(), &node_seed("node"), &cid("node"), entropy)
+    fn own(&self) -> PathBuf {
+        self.path().join("seeds")
     }
 
-    fn try_open(&self) -> Result<SoftStore, SeedError> {
-        SoftStore::open(&self.path(), &self.folders(), &node_seed("node"), &cid("node"))
+    fn create(&self, entropy: &'static str) -> Result<FileStore, SeedError> {
+        self.create_with(&mut TestEntropy::new(entropy))
     }
 
-    fn store(&self) -> SoftStore {
+    fn create_with(&self, entropy: &mut TestEntropy) -> Result<FileStore, SeedError> {
+        fs::create_dir_all(self.path()).unwrap();
+        FileStore::create(&self.own(), &self.folders(), Keks::soft(&node_seed("node")), &cid("node"), entropy)
+    }
+
+    fn try_open(&self) -> Result<FileStore, SeedError> {
+        self.try_open_as("node", "node")
+    }
+
+    /// By the seed and the identity of these.
+    fn try_open_as(&self, seed: &str, node: &str) -> Result<FileStore, SeedError> {
+        FileStore::open(&self.own(), &self.folders(), Keks::soft(&node_seed(seed)), &cid(node))
+    }
+
+    fn store(&self) -> FileStore {
         self.try_open().unwrap()
     }
 
@@ -105,12 +120,12 @@ impl Backend for Home {
     }
 }
 
-fn order(store: &mut SoftStore, name: &str) -> Result<Commitment, SeedError> {
+fn order(store: &mut FileStore, name: &str) -> Result<Commitment, SeedError> {
     store.create(&[cid(name)], &mut TestEntropy::new("order")).remove(0).map(|key| key.commitment())
 }
 
-fn open(store: &mut SoftStore, name: &str) -> Result<Commitment, SeedError> {
-    SeedStore::open(store, &cid(name)).map(|key| key.commitment())
+fn open(store: &mut FileStore, name: &str) -> Result<Commitment, SeedError> {
+    SeedStore::open(store, &[cid(name)]).remove(0).map(|key| key.commitment())
 }
 
 fn code<T>(result: Result<T, SeedError>) -> &'static str {

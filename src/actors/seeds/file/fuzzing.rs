@@ -1,7 +1,8 @@
 //! A seed file on a damaged disk, for fuzzing: its slots and its header.
 
 use super::header::{HALF_BYTES, Header, PAGE_BYTES};
-use super::slot::{self, SLOT_BYTES, Slot, SlotBytes, Wrapped};
+use super::slot::{self, SLOT_BYTES, Slot, SlotBytes, Wrapped, Wrapping};
+use crate::actors::seeds::kek::{KekEntry, KekKind, Role};
 
 const STORE: [u8; 16] = [1; 16];
 
@@ -23,7 +24,9 @@ pub(crate) fn slot(bytes: &[u8]) {
 }
 
 pub(crate) fn slots() -> Vec<Vec<u8>> {
-    let wrapped = Wrapped { placed: [3; 36], commitment: [4; 65], nonce: [5; 12], sealed: [6; 80] };
+    let wrappings =
+        vec![Wrapping { kek: [5; 16], bytes: vec![6; 92] }, Wrapping { kek: [7; 16], bytes: vec![8; 112] }];
+    let wrapped = Wrapped { placed: [3; 36], commitment: [4; 65], generation: 1, wrappings };
     let all = [
         wrapped.to_bytes(&STORE, 7),
         slot::free(&STORE, 7),
@@ -44,7 +47,16 @@ pub(crate) fn page(bytes: &[u8]) {
 }
 
 pub(crate) fn pages() -> Vec<Vec<u8>> {
-    let header = Header { store_id: STORE, kek_id: [2; 16], kek_nonce: [3; 12], sealed_kek: [4; 48] };
+    let kek = |kind, role, name: &str| KekEntry {
+        id: [2; 16],
+        kind,
+        role,
+        token: name.to_owned(),
+        label: name.to_owned(),
+        material: vec![3; 60],
+    };
+    let keks = vec![kek(KekKind::Soft, Role::Retired, ""), kek(KekKind::AesGcm, Role::First, "label")];
+    let header = Header { store_id: STORE, version: 3, keks, seal: [4; 28] };
     let of = |first, second| [header.half(first), header.half(second)].concat();
     vec![of(256, 256), of(256, 512), of(super::MAX_SLOTS, 0), of(super::MAX_SLOTS + 1, 256)]
 }
