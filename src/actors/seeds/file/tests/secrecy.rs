@@ -81,8 +81,8 @@ fn errors_and_status_tell_no_secret() {
     assert!(!told.contains(&hex::encode(&key.secret().expose()[..4])));
 }
 
-/// The layout is frozen. The file was read and its seeds opened by an implementation in another language
-/// (Python `cryptography`, and BIP39 and BIP32 by hand), written from the comments of `header`, `slot` and `vault`.
+/// The layout is frozen. Files of it, with one KEK and after a rotation, were read and their seeds opened by an implementation in another
+/// language (Python `cryptography`, and BIP32 by hand), written from the comments of `header`, `slot`, `vault` and `kek/soft`.
 #[test]
 fn the_format_stays() {
     let home = Home::empty(0);
