@@ -19,7 +19,9 @@ fn known(label: &str, key_type: KeyType, more: &[Attribute]) {
     // Another test starts the module anew.
     let state = library.enter();
     let module = &state.module;
-    let in_slot = |slot: &cryptoki::slot::Slot| module.get_token_info(*slot).unwrap().label() == "dta-test";
+    let in_slot = |slot: &cryptoki::slot::Slot| {
+        module.get_token_info(*slot).is_ok_and(|info| info.label() == "dta-test")
+    };
     let slot = module.get_slots_with_token().unwrap().into_iter().find(in_slot).unwrap();
     let session = module.open_rw_session(slot).unwrap();
     log_in(&session);
