@@ -11,7 +11,7 @@ use cryptoki::error::{Error, RvError};
 
 use crate::error::TokenError;
 
-/// Modules are started anew this often at most: each start interrupts everybody who uses it.
+/// This long between two starts of a module, at least: each interrupts everybody who uses it.
 const BETWEEN_STARTS: Duration = Duration::from_millis(500);
 
 static LIBRARIES: Mutex<Option<HashMap<PathBuf, Arc<Library>>>> = Mutex::new(None);
@@ -53,9 +53,12 @@ impl Library {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts the module anew, unless somebody has since `seen`, or just before. Waits `patience` at most for calls that are
-    /// under way; false if they do not end.
+    /// Starts the module anew, unless somebody has since `seen`. Waits until that may be again, and `patience` at most for calls that
+    /// are under way; false if they do not end.
     pub fn restart(&self, seen: u64, patience: Duration) -> Result<bool, TokenError> {
+        // Another program may be changing the token just now, and then to look again at once would show the same.
+        let age = self.enter().at.elapsed();
+        std::thread::sleep(BETWEEN_STARTS.saturating_sub(age));
         let until = Instant::now() + patience;
         let mut state = loop {
             match self.state.try_write() {
@@ -66,7 +69,7 @@ impl Library {
                 Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(1)),
             }
         };
-        if state.start != seen || state.at.elapsed() < BETWEEN_STARTS {
+        if state.start != seen {
             return Ok(true);
         }
         // A module that has lost its device may fail to end, and start all the same.
