@@ -42,16 +42,17 @@ fn rate(count: usize, work: impl FnOnce()) -> f64 {
 
 /// 64 bytes encrypted a second by so many sessions side by side, with nothing of ours around the module's own calls.
 fn raw(sessions: usize) -> f64 {
-    token(1).make_or_adopt("bench-raw", &[1; 16], Algorithm::AesGcm, &mut OsEntropy).unwrap();
+    // All sessions of a process are logged in together, as long as one is.
+    let logged_in = token(1);
+    logged_in.make_or_adopt("bench-raw", &[1; 16], Algorithm::AesGcm, &mut OsEntropy).unwrap();
     let module = Pkcs11::new(variable("DTA_HSM_SOFT")).unwrap();
-    // The line above has started it.
+    // It is started already.
     _ = module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK));
     let has = |slot: &Slot| module.get_token_info(*slot).unwrap().label() == "dta-test";
     let slot = module.get_slots_with_token().unwrap().into_iter().find(has).unwrap();
     let each = SEEDS / sessions;
     let work = || {
         let session = module.open_ro_session(slot).unwrap();
-        // All sessions of a process are logged in together.
         let key = session.find_objects(&[Attribute::Label(b"bench-raw".to_vec())]).unwrap()[0];
         for _ in 0..each {
             let mut iv = [0; 12];
