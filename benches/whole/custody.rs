@@ -10,8 +10,8 @@ use cryptoki::mechanism::aead::GcmParams;
 use cryptoki::object::Attribute;
 use cryptoki::slot::Slot;
 use dta_crypto::Secret;
-use dta_token::{Algorithm, Find, PinFrom, Settings, Token};
-use milagro_dta::actors::seeds::kek::{Keks, Place};
+use dta_token::{Algorithm, Find, PinFrom, Place, Settings, Token};
+use milagro_dta::actors::seeds::kek::Keks;
 use milagro_dta::actors::seeds::{CidBytes, FileStore, SeedStore as _};
 use milagro_dta::ports::{Entropy as _, OsEntropy};
 

@@ -3,10 +3,9 @@
 use super::error::KeystoreError;
 use super::file::{InToken, Kdf, ProtectionKind};
 use super::files;
-use crate::actors::seeds::kek::Place;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use dta_crypto::{Entropy, Secret, SecretBytes, derive};
-use dta_token::{Kek, TokenError, Unwrap, Wrap};
+use dta_token::{Kek, Place, TokenError, Unwrap, Wrap};
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -85,7 +84,7 @@ pub fn wrap_new(
     let job = Wrap { aad: aad(bound_to), plain: SecretBytes::new(key.expose().to_vec()) };
     let kek = Arc::new(kek);
     let wrapped = place.token.wrap(&kek, vec![job], entropy).pop().unwrap_or(Err(TokenError::Stopped))?;
-    let token = place.token.settings().token.to_string();
+    let token = place.name();
     let (key_label, algorithm) = (kek.label.clone(), kek.algorithm.to_string());
     Ok((key, InToken { token, key: key_label, algorithm, id, canary: kek.canary.clone(), wrapped }))
 }

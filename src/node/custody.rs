@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use dta_crypto::Secret;
 use dta_protocol::Cid;
-use dta_token::{Find, Pin, PinFrom, Settings, Token};
+use dta_token::{Find, Pin, PinFrom, Place, Settings, Token};
 
-use crate::actors::seeds::kek::{Keks, Place};
+use crate::actors::seeds::kek::Keks;
 use crate::actors::seeds::{FileStore, SeedError};
 use crate::config::{Config, PinSource, SeedsType, TokenKey, TokenName};
 use crate::home::Home;

@@ -20,7 +20,7 @@ pub use algorithm::{Algorithm, WRAPPED_MAX_BYTES};
 pub use error::TokenError;
 pub use key::{Kek, KekId};
 pub use pin::{Pin, PinFrom};
-pub use pool::{Token, Unwrap, Wrap};
+pub use pool::{Place, Token, Unwrap, Wrap};
 pub use session::TokenInfo;
 
 use std::fmt;

@@ -57,8 +57,13 @@ impl Library {
     /// are under way; false if they do not end.
     pub fn restart(&self, seen: u64, patience: Duration) -> Result<bool, TokenError> {
         // Another program may be changing the token just now, and then to look again at once would show the same.
-        let age = self.enter().at.elapsed();
-        std::thread::sleep(BETWEEN_STARTS.saturating_sub(age));
+        let (now, age) = {
+            let state = self.enter();
+            (state.start, state.at.elapsed())
+        };
+        if now == seen {
+            std::thread::sleep(BETWEEN_STARTS.saturating_sub(age));
+        }
         let until = Instant::now() + patience;
         let mut state = loop {
             match self.state.try_write() {

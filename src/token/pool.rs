@@ -43,6 +43,24 @@ pub struct Token {
     ended: Mutex<Receiver<()>>,
 }
 
+/// A token, and the key in it that is to be a KEK.
+#[derive(Clone)]
+pub struct Place {
+    /// The token.
+    pub token: Arc<Token>,
+    /// The key's label.
+    pub label: String,
+    /// How it is to wrap.
+    pub algorithm: Algorithm,
+}
+
+impl Place {
+    /// The token, as it is looked for.
+    pub fn name(&self) -> String {
+        self.token.settings().token.to_string()
+    }
+}
+
 struct Shared {
     access: Arc<Access>,
     queue: Mutex<Queue>,

@@ -218,13 +218,10 @@ impl FileStore {
         }
     }
 
-    /// The wrapped seed of an order that is there.
-    fn wrapped(&mut self, placed: &CidBytes) -> Result<Wrapped, SeedError> {
+    /// The slot of an order that is there, or why it has none.
+    fn slot_of(&self, placed: &CidBytes) -> Result<u32, SeedError> {
         match self.book.orders.get(placed) {
-            Some(Known::Used { slot, .. }) => {
-                let slot = *slot;
-                self.read(slot, placed)
-            }
+            Some(Known::Used { slot, .. }) => Ok(*slot),
             Some(Known::Shredded { .. }) => Err(SeedError::Shredded),
             Some(Known::Conflict) => Err(disagree()),
             None => Err(self.absent(placed)),
@@ -259,48 +256,27 @@ impl FileStore {
         placed_in_slots.collect()
     }
 
-    /// The key of an order that is there already, and what must be written for it: the same bytes again, since an earlier write
-    /// of them may not have reached every disk.
-    fn found(&mut self, placed: &CidBytes, batch: &mut Vec<(u32, SlotBytes)>) -> Result<Wrapped, SeedError> {
-        let Some(Known::Used { slot, .. }) = self.book.orders.get(placed) else {
-            let damaged = self.book.damaged_slot_of(placed);
-            return match (self.book.orders.get(placed), damaged) {
-                (Some(Known::Shredded { .. }), _) => Err(SeedError::Shredded),
-                (None, Some(slot)) => Err(SeedError::Damaged { slot }),
-                _ => Err(disagree()),
-            };
-        };
-        let slot = *slot;
-        let store_id = self.vault.header.store_id;
-        let waiting = batch.iter().find(|(number, _)| *number == slot);
-        if let Some(Slot::Used(wrapped)) = waiting.map(|(_, bytes)| Slot::read(bytes, &store_id, slot)) {
-            return Ok(wrapped);
-        }
-        let wrapped = self.read(slot, placed)?;
-        batch.push((slot, wrapped.to_bytes(&store_id, slot)));
-        Ok(wrapped)
-    }
-
-    /// The key of an order that is there already, as a new one would be: under every KEK in use, whatever they were when it was
-    /// made.
+    /// The key of an order that is there already, and what must be written for it: the same bytes again, since an earlier write of
+    /// them may not have reached every disk; or, as for a new one, what every KEK in use makes of it.
     fn promised(
         &mut self,
         placed: &CidBytes,
         entropy: &mut dyn Entropy,
         batch: &mut Vec<(u32, SlotBytes)>,
     ) -> Result<OrderKey, SeedError> {
-        let mut wrapped = self.found(placed, batch)?;
-        let in_use = self.vault.in_use();
-        if !wrapped.wrappings.iter().map(|wrapping| wrapping.kek).eq(in_use) {
+        let slot = self.slot_of(placed)?;
+        let store_id = self.vault.header.store_id;
+        let waiting = batch.iter().find(|(number, _)| *number == slot);
+        if let Some(Slot::Used(wrapped)) = waiting.map(|(_, bytes)| Slot::read(bytes, &store_id, slot)) {
+            return self.vault.open_one(&wrapped);
+        }
+        let mut wrapped = self.read(slot, placed)?;
+        if !wrapped.wrappings.iter().map(|wrapping| wrapping.kek).eq(self.vault.in_use()) {
             let anew = self.vault.rewrap(std::slice::from_ref(&wrapped), entropy).pop();
             wrapped = anew.unwrap_or(Err(SeedError::Stopped))?;
-            if let Some(Known::Used { slot, .. }) = self.book.orders.get(placed) {
-                let slot = *slot;
-                batch.retain(|(number, _)| *number != slot);
-                batch.push((slot, wrapped.to_bytes(&self.vault.header.store_id, slot)));
-                self.book.know_used(slot, &wrapped);
-            }
+            self.book.know_used(slot, &wrapped);
         }
+        batch.push((slot, wrapped.to_bytes(&store_id, slot)));
         self.vault.open_one(&wrapped)
     }
 
@@ -330,11 +306,8 @@ impl FileStore {
 
 impl SeedStore for FileStore {
     fn create(&mut self, orders: &[CidBytes], entropy: &mut dyn Entropy) -> Vec<Result<OrderKey, SeedError>> {
-        if let Err(error) = self.refresh().and_then(|()| self.need_every_copy()) {
-            return orders.iter().map(|_| Err(error.clone())).collect();
-        }
-        if let Err(error) = self.vault.ready() {
-            // What is there already may still be opened, but is no reason to promise more.
+        // Without a KEK what is there already may still be opened, but is no reason to promise more.
+        if let Err(error) = self.ready() {
             return orders.iter().map(|_| Err(error.clone())).collect();
         }
         let mut batch = Vec::with_capacity(orders.len());
@@ -361,7 +334,10 @@ impl SeedStore for FileStore {
         if let Err(error) = self.refresh() {
             return orders.iter().map(|_| Err(error.clone())).collect();
         }
-        let found: Vec<_> = orders.iter().map(|placed| self.wrapped(placed)).collect();
+        let found: Vec<_> = orders
+            .iter()
+            .map(|placed| self.slot_of(placed).and_then(|slot| self.read(slot, placed)))
+            .collect();
         let there: Vec<Wrapped> = found.iter().filter_map(|found| found.as_ref().ok()).cloned().collect();
         let mut opened = self.vault.open(&there).into_iter();
         let answer = |found: Result<Wrapped, SeedError>| match found {

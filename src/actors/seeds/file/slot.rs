@@ -17,6 +17,7 @@ pub const SLOT_BYTES: usize = 512;
 pub const WRAPPINGS_MAX: usize = 2;
 /// Bytes that a wrapping may have.
 pub const WRAPPED_BYTES: usize = 128;
+const _: () = assert!(dta_token::WRAPPED_MAX_BYTES <= WRAPPED_BYTES);
 /// The bytes of a slot.
 pub type SlotBytes = [u8; SLOT_BYTES];
 /// Stands where a slot was cut off and no copy has it: reads as damaged, never as free.

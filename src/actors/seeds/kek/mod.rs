@@ -4,10 +4,8 @@
 mod soft;
 mod token;
 
-use std::sync::Arc;
-
 use dta_crypto::{Entropy, Secret, SecretBytes, derive};
-use dta_token::{Algorithm, Token, TokenError};
+use dta_token::{Algorithm, Place, TokenError};
 
 pub use dta_token::KekId;
 
@@ -106,24 +104,6 @@ impl From<Algorithm> for KekKind {
             Algorithm::AesGcm => Self::AesGcm,
             Algorithm::HmacKdf => Self::HmacKdf,
         }
-    }
-}
-
-/// A token of the settings, and the key in it that is to be a KEK.
-#[derive(Clone)]
-pub struct Place {
-    /// The token.
-    pub token: Arc<Token>,
-    /// The key's label.
-    pub label: String,
-    /// How it is to wrap.
-    pub algorithm: Algorithm,
-}
-
-impl Place {
-    /// As headers name the token.
-    fn name(&self) -> String {
-        self.token.settings().token.to_string()
     }
 }
 

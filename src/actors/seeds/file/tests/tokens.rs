@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use dta_token::{Algorithm, Find, PinFrom, Settings, Token};
+use dta_token::{Algorithm, Find, PinFrom, Place, Settings, Token};
 
 use super::*;
-use crate::actors::seeds::kek::{KekKind, Place, Role};
+use crate::actors::seeds::kek::{KekKind, Role};
 
 contract_tests!(softhsm, super::Tokens::new(&[super::soft("dta-test", super::Algorithm::AesGcm)]));
 contract_tests!(softhsm_hmac, super::Tokens::new(&[super::soft("dta-test", super::Algorithm::HmacKdf)]));
