@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use dta_crypto::{Entropy, SecretBytes};
 
@@ -39,8 +39,7 @@ pub struct Unwrap {
 /// configured limit. It connects when it is first used, and again when it must; a token that was away is found again by the next call.
 pub struct Token {
     shared: Arc<Shared>,
-    /// Hangs up when the last thread has closed its session.
-    ended: Mutex<Receiver<()>>,
+    threads: Mutex<Threads>,
 }
 
 /// A token, and the key in it that is to be a KEK.
@@ -67,6 +66,12 @@ struct Shared {
     ready: Condvar,
     /// Threads whose call was given up.
     stuck: AtomicUsize,
+}
+
+struct Threads {
+    handles: Vec<JoinHandle<()>>,
+    /// Hangs up when the last of them has closed its session.
+    ended: Receiver<()>,
 }
 
 struct Queue {
@@ -98,15 +103,16 @@ impl Token {
             stuck: AtomicUsize::new(0),
         });
         let (works, ended) = channel();
+        let mut handles = Vec::with_capacity(sessions);
         for number in 0..sessions {
             let (shared, works) = (shared.clone(), works.clone());
             let work = move || {
                 work(&shared);
                 drop(works);
             };
-            thread::Builder::new().name(format!("token-{number}")).spawn(work)?;
+            handles.push(thread::Builder::new().name(format!("token-{number}")).spawn(work)?);
         }
-        Ok(Self { shared, ended: Mutex::new(ended) })
+        Ok(Self { shared, threads: Mutex::new(Threads { handles, ended }) })
     }
 
     /// Which token.
@@ -235,8 +241,16 @@ impl Drop for Token {
         self.shared.ready.notify_all();
         // Until their sessions are closed, since some modules mind one that logs in while another one's last session ends; not for
         // ever, since one of them may hang in the module.
-        if self.shared.stuck.load(Ordering::Acquire) == 0 {
-            _ = locked(&self.ended).recv_timeout(self.settings().limit);
+        if self.shared.stuck.load(Ordering::Acquire) > 0 {
+            return;
+        }
+        let mut threads = locked(&self.threads);
+        if threads.ended.recv_timeout(self.settings().limit) == Err(RecvTimeoutError::Disconnected) {
+            // To the very end of each: a module's library may clean up behind a thread (OpenSSL does), and if the process ends
+            // meanwhile, what it cleans up is gone already.
+            for thread in threads.handles.drain(..) {
+                _ = thread.join();
+            }
         }
     }
 }

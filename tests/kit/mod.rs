@@ -88,7 +88,7 @@ impl Home {
     /// Runs `dta` here; it must succeed. Answers its standard output.
     pub fn must(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        assert!(output.status.success(), "{arguments:?}: {}: {}", output.status, text(&output.stderr));
         text(&output.stdout)
     }
 
