@@ -1,6 +1,7 @@
 //! Settings: the only reader of `config.toml` and of the environment. Every key has a default; unknown keys are refused,
 //! so that a typing error is not a silent default.
 
+mod custody;
 mod ipfs;
 mod settings;
 
@@ -11,6 +12,7 @@ use thiserror::Error;
 
 use crate::home::Home;
 
+pub use custody::*;
 pub use ipfs::*;
 pub use settings::*;
 
@@ -64,7 +66,7 @@ pub enum ConfigError {
         /// Which key, and why.
         what: String,
     },
-    /// A seed store that contradicts itself.
+    /// A seed store that contradicts itself, or another one.
     #[error("{}: [[seeds]]: {what}", .path.display())]
     Seeds {
         /// The file.
@@ -72,9 +74,6 @@ pub enum ConfigError {
         /// Which key, and why.
         what: String,
     },
-    /// More than one seed store.
-    #[error("{}: [[seeds]]: one block at most for now", .0.display())]
-    ManySeeds(PathBuf),
 }
 
 impl Config {
@@ -105,11 +104,8 @@ impl Config {
         if let Some(what) = settings.checkpoints.trouble().or_else(|| settings.peers.trouble()) {
             return Err(ConfigError::Pace { path, what });
         }
-        if let Some(what) = settings.seeds.iter().find_map(Seeds::trouble) {
+        if let Some(what) = Seeds::trouble_of(&settings.seeds) {
             return Err(ConfigError::Seeds { path, what });
-        }
-        if settings.seeds.len() > 1 {
-            return Err(ConfigError::ManySeeds(path));
         }
         Ok(settings)
     }
@@ -132,9 +128,14 @@ impl Config {
         self.ipfs.api_token.as_ref().map(|path| home.root.join(path))
     }
 
-    /// The folders of further seed copies, found from the home.
-    pub fn seed_copies(&self, home: &Home) -> Vec<PathBuf> {
-        self.seeds.iter().flat_map(|seeds| &seeds.copies).map(|folder| home.root.join(folder)).collect()
+    /// The seed stores, the default one first; without a block, one of the defaults.
+    pub fn stores(&self) -> Vec<Seeds> {
+        let mut stores = self.seeds.clone();
+        if stores.is_empty() {
+            stores.push(Seeds::default());
+        }
+        stores.sort_by_key(|store| !store.default);
+        stores
     }
 }
 

@@ -61,14 +61,25 @@ impl Home {
         self.ipfs().join(format!("{}{peer}", if beside { "follow-api-" } else { "follow-" }))
     }
 
-    /// The first copy of the seeds in custody: a folder.
-    pub fn seeds(&self) -> PathBuf {
-        self.root.join("seeds")
+    /// The first copy of the seeds in a store of custody: a folder.
+    pub fn seeds(&self, store: &str) -> PathBuf {
+        self.root.join(seeds_folder(store))
     }
 
-    /// Which further folders the last start kept seeds in.
-    pub fn seed_copies_noted(&self) -> PathBuf {
-        self.seeds().join("copies")
+    /// Whether seeds are kept here, in a store of any name.
+    pub fn has_custody(&self) -> bool {
+        let entries = std::fs::read_dir(&self.root).into_iter().flatten().flatten();
+        let stores = entries.filter(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name == "seeds" || name.starts_with("seeds-")
+        });
+        stores.into_iter().any(|store| store.path().join("seeds.dta").exists())
+    }
+
+    /// Which folders the last start kept seeds in.
+    pub fn seed_folders_noted(&self) -> PathBuf {
+        self.root.join("seed-folders")
     }
 
     /// The newest checkpoint that this node has published, outside its log.
@@ -105,6 +116,11 @@ impl Home {
     pub fn is_initialised(&self) -> bool {
         self.log().exists()
     }
+}
+
+/// The name of a store's folder.
+pub fn seeds_folder(store: &str) -> String {
+    if store == crate::config::MAIN { "seeds".to_owned() } else { format!("seeds-{store}") }
 }
 
 /// Makes a folder, and its parents, that only its owner can read.

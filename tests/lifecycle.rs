@@ -263,7 +263,7 @@ fn the_seed_of_an_order_that_has_ended_is_destroyed_when_its_keeper_says_so() {
 #[test]
 fn the_seeds_of_orders_that_have_ended_are_destroyed_by_policy() {
     let home = Home::empty();
-    home.settings("[[seeds]]\nshred_after_ms = 500\n");
+    home.settings("[custody]\nshred_after_ms = 500\n");
     home.must(&["init"]);
     let node = home.start();
     let me = node.cid();

@@ -67,7 +67,7 @@ impl Template {
         let seed = Keystore::open(&layout.seed_file(), &Protection::KeyFile(layout.key_file())).unwrap();
         let log = RocksLog::open(&layout.log(), Arc::new(Rules), entropy()).unwrap();
         let owner = whose(&log).unwrap();
-        let custody = Configured::of(&layout, &Config::default(), &seed, &owner).unwrap();
+        let custody = Configured::of(&layout, &Config::default(), &seed, &owner).unwrap().remove(0);
         let seeds = custody.open().unwrap();
         let steps = read(&log, &order_aggregate(&owner, &reference));
         Self { home, log, seeds, steps, owner }

@@ -15,7 +15,7 @@ use super::error::ApiError;
 use super::paging::{only, query_of};
 use super::posted::Posted;
 use crate::actors::seeds::kek::Role;
-use crate::actors::seeds::{CidBytes, JobKind, JobStatus, KekStatus, SeedError};
+use crate::actors::seeds::{CidBytes, CopyStatus, JobKind, JobStatus, KekStatus, SeedError, StoreStatus};
 use crate::actors::unavailable::Unavailable;
 use crate::actors::views::PAGE_ROWS_MAX;
 
@@ -26,6 +26,16 @@ const NAMED: usize = 1_000;
 
 #[derive(Serialize)]
 struct Seeds {
+    /// The default one first.
+    stores: Vec<Store>,
+    job: Option<Job>,
+}
+
+#[derive(Serialize)]
+struct Store {
+    name: String,
+    /// Whether new seeds go there.
+    default: bool,
     used: u32,
     free: u32,
     shredded: u32,
@@ -35,7 +45,6 @@ struct Seeds {
     conflicts: Vec<String>,
     copies: Vec<Copy>,
     keks: Vec<Kek>,
-    job: Option<Job>,
 }
 
 #[derive(Serialize)]
@@ -73,6 +82,24 @@ struct Fault {
     fault: String,
 }
 
+impl From<StoreStatus> for Store {
+    fn from(StoreStatus { name, default, of }: StoreStatus) -> Self {
+        let copy =
+            |copy: CopyStatus| Copy { folder: copy.folder.display().to_string(), trouble: copy.trouble };
+        Self {
+            name,
+            default,
+            used: of.used,
+            free: of.free,
+            shredded: of.shredded,
+            damaged: of.damaged,
+            conflicts: of.conflicts.iter().map(named).collect(),
+            copies: of.copies.into_iter().map(copy).collect(),
+            keks: of.keks.into_iter().map(Kek::from).collect(),
+        }
+    }
+}
+
 impl From<KekStatus> for Kek {
     fn from(kek: KekStatus) -> Self {
         let KekStatus { id, kind, role, token, label, seeds, trouble } = kek;
@@ -97,23 +124,11 @@ fn now(answer: impl Serialize) -> HttpResponse {
     HttpResponse::Ok().insert_header((CACHE_CONTROL, FOR_NOW)).json(answer)
 }
 
-/// `GET /v1/seeds`: the store, its copies, its key encryption keys, and the job under way or done last.
+/// `GET /v1/seeds`: each store, its copies, its key encryption keys, and the job under way or done last.
 pub(super) async fn status(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
-    let status = app.services.seeds.status().await.map_err(Unavailable::Custody)?;
+    let stores = app.services.seeds.status().await.map_err(Unavailable::Custody)?;
     let job = app.services.seeds.job().await.map_err(Unavailable::Custody)?;
-    let copies = status.copies.into_iter();
-    Ok(now(Seeds {
-        used: status.used,
-        free: status.free,
-        shredded: status.shredded,
-        damaged: status.damaged,
-        conflicts: status.conflicts.iter().map(named).collect(),
-        copies: copies
-            .map(|copy| Copy { folder: copy.folder.display().to_string(), trouble: copy.trouble })
-            .collect(),
-        keks: status.keks.into_iter().map(Kek::from).collect(),
-        job: job.map(Job::from),
-    }))
+    Ok(now(Seeds { stores: stores.into_iter().map(Store::from).collect(), job: job.map(Job::from) }))
 }
 
 #[derive(Serialize)]
@@ -220,7 +235,7 @@ fn wanting_seeds(
     Ok(wanted)
 }
 
-/// `POST /v1/seeds/rotate` {`role`: `first` or `second`, `key`: a label}: a new key encryption key for new seeds.
+/// `POST /v1/seeds/rotate` {`store`: its name, if there are several, `role`: `first` or `second`, `key`: a label}: a new key encryption key for new seeds.
 pub(super) async fn rotate(app: web::Data<App>, posted: Posted) -> Result<HttpResponse, ApiError> {
     let Posted { mut fields, caller } = posted;
     let role = match fields.text("role")?.as_deref() {
@@ -228,7 +243,8 @@ pub(super) async fn rotate(app: web::Data<App>, posted: Posted) -> Result<HttpRe
         Some("second") => Role::Second,
         Some(_) => return Err(ApiError::invalid("role", "role: must be first or second")),
     };
-    let made = app.services.seeds.rotate(role, fields.text("key")?).await.map_err(refused)?;
+    let (store, key) = (fields.text("store")?, fields.text("key")?);
+    let made = app.services.seeds.rotate(store, role, key).await.map_err(refused)?;
     tracing::warn!(
         by = caller.by,
         kek = hex::encode(made.id),
@@ -263,6 +279,7 @@ fn refused(error: SeedError) -> ApiError {
             ApiError::new(StatusCode::CONFLICT, error.code(), text)
         }
         SeedError::LabelLong { .. } => ApiError::invalid("key", text),
+        SeedError::NoStore { .. } | SeedError::WhichStore { .. } => ApiError::invalid("store", text),
         SeedError::Token(token) if is_of_the_key(&token) => {
             ApiError::new(StatusCode::CONFLICT, token.code(), text)
         }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::App;
 use super::error::ApiError;
 use crate::actors::ipfs::Standing;
+use crate::actors::seeds::trouble_of;
 use crate::actors::unavailable::Unavailable;
 use crate::config::Connector;
 use crate::time::rfc3339;
@@ -151,14 +152,14 @@ async fn ipfs(app: &App, records: u64) -> Ipfs {
 
 async fn custody(app: &App) -> Custody {
     match app.services.seeds.status().await {
-        Ok(status) => {
+        Ok(stores) => {
             let lost = app.services.unknown_seeds;
             let lost =
                 (lost > 0).then(|| format!("{lost} of the newest seeds are of orders that the log lacks"));
-            let trouble: Vec<_> = status.trouble().into_iter().chain(lost).collect();
+            let trouble: Vec<_> = trouble_of(&stores).into_iter().chain(lost).collect();
             let trouble = (!trouble.is_empty()).then(|| trouble.join("; "));
             let state = if trouble.is_some() { "degraded" } else { "ready" };
-            Custody { state, trouble, seeds: Some(status.used) }
+            Custody { state, trouble, seeds: Some(stores.iter().map(|store| store.of.used).sum()) }
         }
         Err(error) => Custody { state: "unavailable", trouble: Some(error.code().to_owned()), seeds: None },
     }

@@ -1,5 +1,6 @@
 //! `dta recover`: a home that has a node's seed and nothing else becomes that node again.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,9 +42,10 @@ pub struct RecoverCommand {
     /// An IPFS node that has the blocks: /ip4/…/tcp/…/p2p/…; a mirror that is named by its URL says where its own is
     #[arg(long, value_name = "MULTIADDR")]
     peer: Vec<Multiaddr>,
-    /// A copy of the seeds in custody: a folder with seeds.dta; without it each open order of a fiduciary is custody-lost
-    #[arg(long, value_name = "FOLDER")]
-    seeds: Option<PathBuf>,
+    /// A copy of the seeds in custody: a folder with seeds.dta; of several stores one for each, by its name. Without it each open order
+    /// of a fiduciary is custody-lost
+    #[arg(long, value_name = "[STORE=]FOLDER")]
+    seeds: Vec<String>,
     /// Go on although somebody has seen more of this node's log than is found
     #[arg(long)]
     accept_loss: bool,
@@ -91,7 +93,7 @@ pub fn run(home: &Home, command: &RecoverCommand) -> anyhow::Result<()> {
         exchange: exchange.clone(),
         heads,
         timeout: Duration::from_millis(command.timeout_ms),
-        seeds: command.seeds.clone(),
+        seeds: copies_named(&command.seeds, &config)?,
         accept_loss: command.accept_loss,
     };
     let mut bars = Bars::default();
@@ -106,6 +108,23 @@ pub fn run(home: &Home, command: &RecoverCommand) -> anyhow::Result<()> {
     rebuild(&home.root, &[])?;
     tell(&report)?;
     digests(home, &report)
+}
+
+/// The folder of each store's copy; without a name, the default store's.
+fn copies_named(named: &[String], config: &Config) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let stores = config.stores();
+    let mut copies = BTreeMap::new();
+    for text in named {
+        let by_name = text.split_once('=').and_then(|(name, folder)| {
+            let store = stores.iter().find(|store| store.name == name)?;
+            Some((store.name.clone(), PathBuf::from(folder)))
+        });
+        let default = || stores.first().map(|store| (store.name.clone(), PathBuf::from(text)));
+        let Some((store, folder)) = by_name.or_else(default) else { continue };
+        ensure!(!copies.contains_key(&store), "--seeds: two folders for the store {store:?}");
+        copies.insert(store, folder);
+    }
+    Ok(copies)
 }
 
 /// Checkpoints to begin from, and whom to connect to.

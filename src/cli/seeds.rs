@@ -1,28 +1,21 @@
 //! `dta seeds`: custody. `status`, `list`, `rotate`, `rewrap`, `verify` and `shred` ask a running node; `init` and `import` change the
 //! files of one that is stopped; `export` reads them either way.
 
-use std::path::{Path, PathBuf};
+mod stopped;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use dta_crypto::Secret;
-use dta_protocol::Cid;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::api::{Answer, Api, AtNode};
 use super::progress::Progress;
-use super::unlock::protection;
 use super::{plain, say};
-use crate::actors::seeds::{FileStore, SeedStore as _};
-use crate::config::Config;
-use crate::home::{Home, HomeLock, make_private_folder};
-use crate::keystore::Keystore;
-use crate::node::custody::Configured;
-use crate::node::open::identity_of;
-use crate::ports::OsEntropy;
+use crate::home::Home;
 
 /// How often a job is asked how far it is.
 const ASK: Duration = Duration::from_millis(200);
@@ -38,16 +31,19 @@ pub struct SeedsCommand {
     /// Read the passphrase of the node's seed from the first line of a file instead of the terminal
     #[arg(long, value_name = "FILE", global = true)]
     passphrase_file: Option<PathBuf>,
+    /// Of several stores, which one, for `rotate`, `export` and `import`
+    #[arg(long, value_name = "NAME", global = true)]
+    store: Option<String>,
     #[command(subcommand)]
     what: What,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Make the key encryption keys that the settings name and custody does not have yet, or adopt those that are there; the
-    /// node must be stopped
+    /// Make the stores and key encryption keys that the settings name and custody does not have yet, or adopt the keys that are
+    /// there; the node must be stopped
     Init,
-    /// Show the store, its copies and its key encryption keys, and how many seeds each opens
+    /// Show each store, its copies and its key encryption keys, and how many seeds each opens
     Status,
     /// Show the orders whose seeds are here, with their commitments
     List,
@@ -85,6 +81,14 @@ enum What {
 
 #[derive(Deserialize)]
 struct Seeds {
+    stores: Vec<Store>,
+    job: Option<Job>,
+}
+
+#[derive(Deserialize)]
+struct Store {
+    name: String,
+    default: bool,
     used: u32,
     free: u32,
     shredded: u32,
@@ -92,7 +96,6 @@ struct Seeds {
     conflicts: Vec<String>,
     copies: Vec<Copy>,
     keks: Vec<Kek>,
-    job: Option<Job>,
 }
 
 #[derive(Deserialize)]
@@ -164,15 +167,17 @@ struct Odd {
 /// The node refuses, or is not there; or the home does not open.
 pub fn run(home: &Home, command: &SeedsCommand) -> anyhow::Result<ExitCode> {
     match &command.what {
-        What::Init => init(home, command)?,
-        What::Export { output } => export(home, output)?,
-        What::Import { from } => import(home, command, from)?,
-        asked => return ask(&Api::of(home, &command.at)?, asked, command.json),
+        What::Init => stopped::init(home, command)?,
+        What::Export { output } => stopped::export(home, command, output)?,
+        What::Import { from } => stopped::import(home, command, from)?,
+        asked => return ask(&Api::of(home, &command.at)?, asked, command),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn ask(api: &Api, what: &What, in_json: bool) -> anyhow::Result<ExitCode> {
+fn ask(api: &Api, what: &What, command: &SeedsCommand) -> anyhow::Result<ExitCode> {
+    let SeedsCommand { json: in_json, store, .. } = command;
+    let in_json = *in_json;
     match what {
         What::Status => {
             let answer = api.get("/v1/seeds")?;
@@ -181,7 +186,8 @@ fn ask(api: &Api, what: &What, in_json: bool) -> anyhow::Result<ExitCode> {
         What::List => list(api, in_json)?,
         What::Rotate { key, second } => {
             let role = if *second { "second" } else { "first" };
-            let answer = api.post("/v1/seeds/rotate", &json!({ "role": role, "key": key }), None)?;
+            let answer =
+                api.post("/v1/seeds/rotate", &json!({ "store": store, "role": role, "key": key }), None)?;
             if in_json {
                 said(&answer)?;
             } else {
@@ -218,21 +224,12 @@ fn said(answer: &Answer) -> anyhow::Result<()> {
 }
 
 fn status(seeds: &Seeds) -> anyhow::Result<()> {
-    let Seeds { used, free, shredded, .. } = seeds;
-    say(format_args!("seeds    {used}; {shredded} shredded, {free} free slots"))?;
-    for Copy { folder, trouble } in &seeds.copies {
-        let how = trouble.as_deref().map_or_else(|| "whole".to_owned(), plain);
-        say(format_args!("copy     {}  {how}", plain(folder)))?;
-    }
-    for kek in &seeds.keks {
-        let how = kek.trouble.as_deref().map_or_else(|| "ready".to_owned(), plain);
-        say(format_args!("KEK      {:<8} opens {} seeds: {}  {how}", kek.role, kek.seeds, kek_line(kek)))?;
-    }
-    for slot in &seeds.damaged {
-        say(format_args!("damaged  slot {slot}, in every copy"))?;
-    }
-    for order in &seeds.conflicts {
-        say(format_args!("conflict {}: its copies disagree", plain(order)))?;
+    for store in &seeds.stores {
+        if seeds.stores.len() > 1 {
+            let new = if store.default { "; new seeds go there" } else { "" };
+            say(format_args!("store    {}{new}", plain(&store.name)))?;
+        }
+        status_of(store)?;
     }
     if let Some(job) = &seeds.job {
         let left = job.left.map_or_else(String::new, |left| format!(", {left} left"));
@@ -242,6 +239,31 @@ fn status(seeds: &Seeds) -> anyhow::Result<()> {
             (None, false) => "under way".to_owned(),
         };
         say(format_args!("job      {}: {} seeds{left}; {how}", plain(&job.kind), job.done))?;
+    }
+    Ok(())
+}
+
+fn status_of(store: &Store) -> anyhow::Result<()> {
+    let Store { used, free, shredded, .. } = store;
+    say(format_args!("seeds    {used}; {shredded} shredded, {free} free slots"))?;
+    for Copy { folder, trouble } in &store.copies {
+        let how = trouble.as_deref().map_or_else(|| "whole".to_owned(), plain);
+        say(format_args!("copy     {}  {how}", plain(folder)))?;
+    }
+    for kek in &store.keks {
+        let how = kek.trouble.as_deref().map_or_else(|| "ready".to_owned(), plain);
+        say(format_args!("KEK      {:<8} opens {} seeds: {}  {how}", kek.role, kek.seeds, kek_line(kek)))?;
+    }
+    unreadable(store)
+}
+
+/// What no copy, or not every copy alike, can tell.
+fn unreadable(store: &Store) -> anyhow::Result<()> {
+    for slot in &store.damaged {
+        say(format_args!("damaged  slot {slot} of {}, in every copy", plain(&store.name)))?;
+    }
+    for order in &store.conflicts {
+        say(format_args!("conflict {}: its copies in {} disagree", plain(order), plain(&store.name)))?;
     }
     Ok(())
 }
@@ -279,7 +301,7 @@ fn follow(api: &Api, name: &'static str) -> anyhow::Result<Job> {
     let mut progress = Progress::counting(name, "seeds");
     let mut told = None;
     loop {
-        let Seeds { used, job, .. } = api.get("/v1/seeds")?.read()?;
+        let Seeds { stores, job } = api.get("/v1/seeds")?.read()?;
         let job = job.context("the node has forgotten the job: it was started anew; run this again")?;
         if job.ended {
             progress.finish();
@@ -289,7 +311,8 @@ fn follow(api: &Api, name: &'static str) -> anyhow::Result<Job> {
             eprintln!("it waits: {}", plain(job.trouble.as_deref().unwrap_or_default()));
             told.clone_from(&job.trouble);
         }
-        let of = job.left.map_or(used, |left| job.done.saturating_add(left));
+        let all = stores.iter().map(|store| store.used).sum();
+        let of = job.left.filter(|_| stores.len() == 1).map_or(all, |left| job.done.saturating_add(left));
         progress.show(job.done.into(), of.into());
         // People watch this; the node is not waited on otherwise.
         std::thread::sleep(ASK);
@@ -303,11 +326,10 @@ fn verify(api: &Api) -> anyhow::Result<ExitCode> {
         say(format_args!("seed     {}: {}", plain(order), plain(fault)))?;
     }
     let seeds: Seeds = api.get("/v1/seeds")?.read()?;
-    for slot in &seeds.damaged {
-        say(format_args!("damaged  slot {slot}, in every copy"))?;
-    }
-    for order in &seeds.conflicts {
-        say(format_args!("conflict {}: its copies disagree", plain(order)))?;
+    let mut faults = u64::from(job.faults);
+    for store in &seeds.stores {
+        unreadable(store)?;
+        faults += store.damaged.len() as u64 + store.conflicts.len() as u64;
     }
     let odd: Reconciliation = api.get("/v1/seeds/reconciliation")?.read()?;
     for Odd { order, lacks } in &odd.named {
@@ -316,106 +338,10 @@ fn verify(api: &Api) -> anyhow::Result<ExitCode> {
             _ => say(format_args!("order    {}: custody has no seed for it", plain(order)))?,
         }
     }
-    let faults = u64::from(job.faults)
-        + seeds.damaged.len() as u64
-        + seeds.conflicts.len() as u64
-        + odd.seeds_without_order
-        + odd.orders_without_seed;
+    faults += odd.seeds_without_order + odd.orders_without_seed;
     say(format_args!(
         "{} seeds opened and derived; {faults} faults, {} seeds without their order, {} orders without their seed",
         job.done, odd.seeds_without_order, odd.orders_without_seed
     ))?;
     Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Custody of a stopped node, as the settings want it.
-fn stopped(home: &Home, command: &SeedsCommand) -> anyhow::Result<(HomeLock, Stopped)> {
-    if !home.is_initialised() {
-        bail!("home {} holds no node: run `dta init` first", home.root.display());
-    }
-    let lock = HomeLock::acquire(home)?;
-    let config = Config::read(home)?;
-    let keystore = Keystore::read(&home.seed_file())?;
-    let seed = keystore.unlock(&protection(&config, home, &keystore, command.passphrase_file.as_deref())?)?;
-    Ok((lock, Stopped { config, seed, identity: identity_of(home)? }))
-}
-
-/// A node that is not running, and what opens its custody.
-struct Stopped {
-    config: Config,
-    seed: Secret<32>,
-    identity: Cid,
-}
-
-impl Stopped {
-    fn custody(&self, home: &Home) -> anyhow::Result<Configured> {
-        Ok(Configured::of(home, &self.config, &self.seed, &self.identity)?)
-    }
-}
-
-fn init(home: &Home, command: &SeedsCommand) -> anyhow::Result<()> {
-    let (_lock, node) = stopped(home, command)?;
-    let mut store = node.custody(home)?.open()?;
-    let changed = store.complete(&mut OsEntropy)?;
-    say(if changed { "custody has the keys that the settings name" } else { "nothing to do" })?;
-    told(&mut store)
-}
-
-fn told(store: &mut FileStore) -> anyhow::Result<()> {
-    store.check();
-    let status = store.status();
-    say(format_args!("{} seeds, {} shredded", status.used, status.shredded))?;
-    for kek in &status.keks {
-        let trouble = kek.trouble.as_deref().map_or_else(|| "ready".to_owned(), plain);
-        let place = if kek.token.is_empty() {
-            String::new()
-        } else {
-            format!(" {} in the token with {}", kek.label, kek.token)
-        };
-        say(format_args!(
-            "KEK {} {}{place}, opens {} seeds: {trouble}",
-            kek.role.as_str(),
-            kek.kind.as_str(),
-            kek.seeds
-        ))?;
-    }
-    if let Some(trouble) = status.trouble() {
-        bail!("custody needs its operator: {trouble}");
-    }
-    Ok(())
-}
-
-fn export(home: &Home, output: &Path) -> anyhow::Result<()> {
-    let seeds = FileStore::export(&home.seeds(), output)?;
-    say(format_args!("{seeds} wrapped seeds in {}", output.display()))?;
-    Ok(())
-}
-
-fn import(home: &Home, command: &SeedsCommand, from: &Path) -> anyhow::Result<()> {
-    let (_lock, node) = stopped(home, command)?;
-    let before = FileStore::is_in(&[home.seeds()]);
-    // Opened to write, as any copy: not the very one that is kept elsewhere.
-    let taken = home.root.join("seeds.import");
-    if taken.exists() {
-        std::fs::remove_dir_all(&taken)?;
-    }
-    FileStore::export(from, &taken)?;
-    let merged = merge(home, &node, &taken, before);
-    std::fs::remove_dir_all(&taken)?;
-    merged?;
-    let mut store = node.custody(home)?.open()?;
-    told(&mut store)?;
-    say("custody has what that copy had")?;
-    Ok(())
-}
-
-/// Fills the copies of the settings from this one; all of them, or it is an error.
-fn merge(home: &Home, node: &Stopped, taken: &Path, has_own: bool) -> anyhow::Result<()> {
-    let mut store = node.custody(home)?.with_copy(taken.to_owned()).open()?;
-    if !has_own {
-        make_private_folder(&home.seeds())?;
-        store.add_copy(&home.seeds())?;
-    }
-    let troubled = store.status().copies.into_iter().find_map(|copy| copy.trouble);
-    troubled.map_or(Ok(()), |trouble| bail!("{trouble}"))
 }

@@ -2,15 +2,14 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use dta_events::log::Pace;
 use dta_protocol::Cid;
-use dta_token::Algorithm;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use super::custody::{Custody, Keystore, Seeds};
 use super::ipfs::Ipfs;
 
 /// All settings.
@@ -27,8 +26,10 @@ pub struct Config {
     pub ipfs: Ipfs,
     /// The node's own seed.
     pub keystore: Keystore,
-    /// Custody. One block for now.
+    /// Where seeds are kept: a store a block; one of the defaults if there is none.
     pub seeds: Vec<Seeds>,
+    /// What becomes of seeds.
+    pub custody: Custody,
     /// The wall clock.
     pub clock: Clock,
     /// Recorded refusals.
@@ -136,169 +137,6 @@ pub enum Trust {
     Pinned,
     /// Any identity.
     Open,
-}
-
-/// `[keystore]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Keystore {
-    /// What opens the node's seed; `seed.key` in the home if not set.
-    pub key_file: Option<PathBuf>,
-    /// The token whose key opens it instead.
-    pub token: Option<TokenKey>,
-}
-
-/// `[[seeds]]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Seeds {
-    /// `soft` or `pkcs11`.
-    pub r#type: SeedsType,
-    /// Folders of further copies.
-    pub copies: Vec<PathBuf>,
-    /// The token with the key encryption key, if `pkcs11`.
-    pub token: Option<TokenKey>,
-    /// Another one, whose key opens every seed too.
-    pub second: Option<TokenKey>,
-    /// How long after an order has ended its seed is destroyed, in milliseconds; never if not set.
-    pub shred_after_ms: Option<u64>,
-}
-
-/// `[seeds.token]`: a PKCS#11 token, and a key in it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "RawTokenKey")]
-pub struct TokenKey {
-    /// The vendor's module.
-    pub library: PathBuf,
-    /// Which token.
-    pub name: TokenName,
-    /// Where its PIN comes from.
-    pub pin: PinSource,
-    /// The label of the key.
-    pub key: String,
-    /// How the key wraps.
-    pub algorithm: Algorithm,
-    /// Sessions that work side by side, 1 to 64.
-    pub sessions: usize,
-    /// How long a call may take, in milliseconds; 100 to 600,000.
-    pub time_limit_ms: u64,
-}
-
-/// How a token is named.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TokenName {
-    /// By its label.
-    Label(String),
-    /// By its serial number.
-    Serial(String),
-    /// By the number of its slot.
-    Slot(u64),
-}
-
-/// Where a PIN comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PinSource {
-    /// `file:PATH`, from the home.
-    File(PathBuf),
-    /// `env:NAME`.
-    Environment(String),
-    /// `prompt`.
-    Prompt,
-}
-
-/// As it stands in the file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawTokenKey {
-    library: PathBuf,
-    label: Option<String>,
-    serial: Option<String>,
-    slot: Option<u64>,
-    pin: String,
-    #[serde(default = "default_key")]
-    key: String,
-    #[serde(default)]
-    algorithm: Option<String>,
-    #[serde(default = "default_sessions")]
-    sessions: usize,
-    #[serde(default = "default_time_limit_ms")]
-    time_limit_ms: u64,
-}
-
-fn default_key() -> String {
-    "milagro-dta".to_owned()
-}
-
-fn default_sessions() -> usize {
-    4
-}
-
-fn default_time_limit_ms() -> u64 {
-    5_000
-}
-
-impl TryFrom<RawTokenKey> for TokenKey {
-    type Error = String;
-
-    fn try_from(raw: RawTokenKey) -> Result<Self, String> {
-        let name = match (raw.label, raw.serial, raw.slot) {
-            (Some(label), None, None) => TokenName::Label(label),
-            (None, Some(serial), None) => TokenName::Serial(serial),
-            (None, None, Some(slot)) => TokenName::Slot(slot),
-            _ => return Err("a token is named by one of label, serial and slot".to_owned()),
-        };
-        let pin = match raw.pin.split_once(':') {
-            Some(("file", path)) if !path.is_empty() => PinSource::File(path.into()),
-            Some(("env", name)) if !name.is_empty() => PinSource::Environment(name.to_owned()),
-            None if raw.pin == "prompt" => PinSource::Prompt,
-            // It may be the PIN itself, and must not get into a log line.
-            _ => {
-                return Err(
-                    "pin: is \"file:PATH\", \"env:NAME\" or \"prompt\", never the PIN itself".to_owned()
-                );
-            }
-        };
-        if !(1..=40).contains(&raw.key.len()) {
-            return Err(format!("key: must have 1 to 40 bytes, not {}", raw.key.len()));
-        }
-        if !(1..=64).contains(&raw.sessions) {
-            return Err(format!("sessions: must be 1 to 64, not {}", raw.sessions));
-        }
-        if !(100..=600_000).contains(&raw.time_limit_ms) {
-            return Err(format!("time_limit_ms: must be 100 to 600000, not {}", raw.time_limit_ms));
-        }
-        let algorithm = raw.algorithm.map_or(Ok(Algorithm::AesGcm), |text| text.parse())?;
-        let (library, key, sessions, time_limit_ms) = (raw.library, raw.key, raw.sessions, raw.time_limit_ms);
-        Ok(Self { library, name, pin, key, algorithm, sessions, time_limit_ms })
-    }
-}
-
-impl Seeds {
-    /// What is wrong with it, and with which key.
-    pub(super) fn trouble(&self) -> Option<String> {
-        let trouble = |text: &str| Some(text.to_owned());
-        match (self.r#type, &self.token, &self.second) {
-            (SeedsType::Soft, Some(_), _) | (SeedsType::Soft, _, Some(_)) => {
-                trouble("[seeds.token] goes with type = \"pkcs11\"")
-            }
-            (SeedsType::Pkcs11, None, _) => trouble("type = \"pkcs11\" needs [seeds.token]"),
-            (SeedsType::Pkcs11, Some(first), Some(second)) if first.name == second.name => {
-                trouble("[seeds.second] is the token of [seeds.token]: one that dies would take both keys")
-            }
-            _ => None,
-        }
-    }
-}
-
-/// The seed stores there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SeedsType {
-    /// The key encryption key is sealed under the node's seed.
-    #[default]
-    Soft,
-    /// It is in a PKCS#11 token.
-    Pkcs11,
 }
 
 /// `[clock]`

@@ -41,7 +41,6 @@ fn what_is_not_a_setting_is_refused_by_name() {
         ("[peers]\npins = []", "pins"),
         ("[peers]\nmissing_after_ms = 999", "peers.missing_after_ms: must be at least 1000"),
         ("[[seeds]]\ntype = \"hard\"", "hard"),
-        ("[[seeds]]\n[[seeds]]\n", "[[seeds]]"),
         ("[clock]\ntrusted_after_ms = -1", "trusted_after_ms"),
         ("[http]\ncors_allow = [\"*\"]", "cors_allow"),
         ("[http]\ncors_allow = [\"https://desk.example/page\"]", "cors_allow"),
@@ -145,7 +144,87 @@ fn paths_are_found_from_the_home() {
     let mut config = Config::default();
     assert_eq!(config.key_file(&home), PathBuf::from("/srv/dta/seed.key"));
     config.keystore.key_file = Some("/run/keys/dta".into());
-    config.seeds = vec![Seeds { copies: vec!["other".into(), "/mnt/b".into()], ..Seeds::default() }];
     assert_eq!(config.key_file(&home), PathBuf::from("/run/keys/dta"));
-    assert_eq!(config.seed_copies(&home), [PathBuf::from("/srv/dta/other"), PathBuf::from("/mnt/b")]);
+}
+
+/// A `[seeds.token]` with these lines besides.
+fn token(lines: &str) -> String {
+    format!("[[seeds]]\ntype = \"pkcs11\"\n[seeds.token]\nlibrary = \"/usr/lib/hsm.so\"\n{lines}")
+}
+
+#[test]
+fn a_token_is_named_once_and_its_pin_is_elsewhere() {
+    let named = "label = \"custody\"\npin = \"file:hsm.pin\"\n";
+    let seeds = read(&token(named)).unwrap().stores().remove(0);
+    let key = seeds.token.unwrap();
+    assert_eq!((key.name, key.pin), (TokenName::Label("custody".into()), PinSource::File("hsm.pin".into())));
+    assert_eq!((key.key.as_str(), key.sessions, key.time_limit_ms), ("milagro-dta", 4, 5_000));
+    for (lines, pin) in [
+        ("serial = \"0a1b\"\npin = \"env:HSM_PIN\"", PinSource::Environment("HSM_PIN".into())),
+        ("slot = 0\npin = \"prompt\"", PinSource::Prompt),
+    ] {
+        assert_eq!(read(&token(lines)).unwrap().seeds[0].token.as_ref().unwrap().pin, pin);
+    }
+    let with = |lines: &str| format!("{named}{lines}\n");
+    let second = |name: &str| {
+        with(&format!("[seeds.second]\nlibrary = \"/b.so\"\nlabel = \"{name}\"\npin = \"prompt\""))
+    };
+    assert!(read(&token(&second("other"))).is_ok());
+    for (lines, told) in [
+        ("pin = \"prompt\"", "label, serial and slot"),
+        (&with("slot = 0"), "label, serial and slot"),
+        (&with("serial = \"1\""), "label, serial and slot"),
+        ("label = \"custody\"", "pin"),
+        ("slot = 0\npin = \"12345678\"", "never the PIN itself"),
+        ("slot = 0\npin = \"file:\"", "never the PIN itself"),
+        ("slot = 0\npin = \"env:\"", "never the PIN itself"),
+        ("slot = 0\npin = \"12:345678\"", "never the PIN itself"),
+        ("slot = -1\npin = \"prompt\"", "slot"),
+        (&with("key = \"\""), "key: must have 1 to 40 bytes, not 0"),
+        (&with(&format!("key = \"{}\"", "k".repeat(41))), "key: must have 1 to 40 bytes, not 41"),
+        (&with("sessions = 0"), "sessions: must be 1 to 64"),
+        (&with("sessions = 65"), "sessions: must be 1 to 64"),
+        (&with("time_limit_ms = 99"), "time_limit_ms: must be 100 to 600000"),
+        (&with("time_limit_ms = 600001"), "time_limit_ms: must be 100 to 600000"),
+        (&with("algorithm = \"aes-cbc\""), "aes-cbc"),
+        (&with("pins = 3"), "pins"),
+        (&second("custody"), "one that dies would take both keys"),
+    ] {
+        let error = read(&token(lines)).unwrap_err();
+        assert!(error.contains(told) && error.contains("config.toml"), "{lines}: {error}");
+        assert!(!error.contains("345678"), "{error}");
+    }
+    for (text, told) in [
+        ("[[seeds]]\ntype = \"pkcs11\"\n", "needs [seeds.token]"),
+        (&token(named).replace("pkcs11", "soft"), "goes with type = \"pkcs11\""),
+        (&token(named).replace("seeds.token", "seeds.second"), "needs [seeds.token]"),
+    ] {
+        let error = read(text).unwrap_err();
+        assert!(error.contains(told), "{text}: {error}");
+    }
+}
+
+#[test]
+fn several_stores_have_names_and_one_is_the_default() {
+    let block = |lines: &str| format!("[[seeds]]\n{lines}\n");
+    let names =
+        |text: &str| read(text).unwrap().stores().into_iter().map(|store| store.name).collect::<Vec<_>>();
+    assert_eq!(names(""), ["main"]);
+    assert_eq!(names(&block("name = \"hsm-1\"")), ["hsm-1"]);
+    let two = format!("{}{}", block(""), block("name = \"new\"\ndefault = true"));
+    assert_eq!(names(&two), ["new", "main"]);
+    for (second, told) in [
+        ("name = \"new\"", "one of the 2 blocks must say `default = true`"),
+        ("default = true", "two blocks are called \"main\""),
+        ("name = \"\"", "name: must have 1 to 32"),
+        ("name = \"New\"", "name: must have 1 to 32"),
+        ("name = \"../new\"", "name: must have 1 to 32"),
+        (&format!("name = \"{}\"", "n".repeat(33)), "name: must have 1 to 32"),
+        ("name = \"new\"\ndefault = true\nshred_after_ms = 1", "shred_after_ms"),
+    ] {
+        let error = read(&format!("{}{}", block(""), block(second))).unwrap_err();
+        assert!(error.contains(told), "{second}: {error}");
+    }
+    let both = format!("{}{two}", block("name = \"old\"\ndefault = true"));
+    assert!(read(&both).unwrap_err().contains("2 blocks say `default = true`"));
 }

@@ -1,5 +1,5 @@
-//! Which folders have copies of the seeds, as the last start knew them: settings that lost a line, or were cut short, do not
-//! lose a copy in silence.
+//! Which folders have seeds, as the last start knew them: settings that lost a line or a block, or were cut short, do not lose a
+//! copy or a store in silence.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,16 +7,16 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::config::Config;
-use crate::home::Home;
+use crate::home::{Home, seeds_folder};
 use crate::keystore::files;
 
-/// Why the copies in the settings cannot be those to work with.
+/// Why the folders in the settings cannot be those to work with.
 #[derive(Debug, Error)]
 pub enum CopiesError {
     /// One is not named any more.
     #[error(
-        "config.toml no longer names {folder:?}, which has a copy of every seed: name it again in `[[seeds]] copies`, or \
-         take its line out of {} if it is to have none",
+        "config.toml no longer names {folder:?}, which has seeds: name it again in `[[seeds]]` (its `copies`, or a store by its \
+         `name`), or take its line out of {} if they are to be left there",
         .noted.display()
     )]
     Forgotten {
@@ -36,61 +36,103 @@ pub enum CopiesError {
     },
 }
 
-/// Holds the settings to what the last start noted, then notes them. A note that is gone is made again.
+/// Whether the last start knew this store.
+///
+/// # Errors
+/// `Io`.
+pub fn knew(home: &Home, store: &str) -> Result<bool, CopiesError> {
+    Ok(noted(home)?.lines().any(|line| line == seeds_folder(store)))
+}
+
+/// Holds the settings to what the last start noted.
 ///
 /// # Errors
 /// `Forgotten` for the first folder that is noted and not named; `Io`.
 pub fn check(home: &Home, config: &Config) -> Result<(), CopiesError> {
-    let noted = home.seed_copies_noted();
-    let io = |source| CopiesError::Io { noted: noted.clone(), source };
-    let folders = config.seeds.iter().flat_map(|seeds| &seeds.copies);
-    let named: Vec<String> = folders.map(|folder| folder.display().to_string()).collect();
-    let before = match std::fs::read(&noted) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(io(error)),
-    };
-    if let Some(folder) = before.lines().find(|line| named.iter().all(|named| named != line)) {
-        return Err(CopiesError::Forgotten { folder: folder.to_owned(), noted });
+    let named = named(config);
+    match noted(home)?.lines().find(|line| named.iter().all(|named| named != line)) {
+        Some(folder) => {
+            Err(CopiesError::Forgotten { folder: folder.to_owned(), noted: home.seed_folders_noted() })
+        }
+        None => Ok(()),
     }
-    let now: String = named.iter().map(|folder| format!("{folder}\n")).collect();
-    // Without the home's own copy there is no place to note it, and custody says that it is away.
-    if now != before && home.seeds().is_dir() {
-        files::replace(&noted, now.as_bytes()).map_err(io)?;
+}
+
+/// Notes the folders of a start that found seeds in them. A note that is gone is made again.
+///
+/// # Errors
+/// `Io`.
+pub fn note(home: &Home, config: &Config) -> Result<(), CopiesError> {
+    let now: String = named(config).iter().map(|folder| format!("{folder}\n")).collect();
+    if now == noted(home)? {
+        return Ok(());
     }
-    Ok(())
+    let noted = home.seed_folders_noted();
+    files::replace(&noted, now.as_bytes()).map_err(|source| CopiesError::Io { noted, source })
+}
+
+/// Every folder with seeds, as the settings name it.
+fn named(config: &Config) -> Vec<String> {
+    let mut named = Vec::new();
+    for store in config.stores() {
+        named.push(seeds_folder(&store.name));
+        named.extend(store.copies.iter().map(|folder| folder.display().to_string()));
+    }
+    named
+}
+
+fn noted(home: &Home) -> Result<String, CopiesError> {
+    let noted = home.seed_folders_noted();
+    match std::fs::read(&noted) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(source) => Err(CopiesError::Io { noted, source }),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Seeds;
 
     #[test]
-    fn a_copy_ends_only_if_it_is_said_in_both_places() {
+    fn a_folder_of_seeds_is_left_only_if_it_is_said_in_both_places() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path());
-        let with = |copies: &[&str]| {
+        let block = |name: &str, copies: &[&str]| {
             let copies = copies.iter().map(PathBuf::from).collect();
-            Config { seeds: vec![crate::config::Seeds { copies, ..Default::default() }], ..Config::default() }
+            Seeds { name: name.to_owned(), copies, ..Seeds::default() }
         };
-        // Nowhere to note it.
-        check(&home, &with(&["/a"])).unwrap();
-        std::fs::create_dir(home.seeds()).unwrap();
-        check(&home, &Config::default()).unwrap();
-        assert!(!home.seed_copies_noted().exists());
-        check(&home, &with(&["/a", "b"])).unwrap();
-        check(&home, &with(&["b", "/a", "/c"])).unwrap();
-        for fewer in [&["/a", "b"][..], &["/c"], &[]] {
-            let said = check(&home, &with(fewer)).unwrap_err().to_string();
-            assert!(said.contains("no longer names") && said.contains("seeds/copies"), "{said}");
+        let with = |blocks: &[Seeds]| Config { seeds: blocks.to_vec(), ..Config::default() };
+        let main = |copies: &[&str]| with(&[block("main", copies)]);
+        let start = |config: &Config| {
+            check(&home, config)?;
+            note(&home, config)
+        };
+        start(&Config::default()).unwrap();
+        assert!(knew(&home, "main").unwrap() && !knew(&home, "hsm").unwrap());
+        start(&main(&["/a", "b"])).unwrap();
+        start(&main(&["b", "/a", "/c"])).unwrap();
+        let two = [block("main", &["b", "/a"]), block("hsm", &["/c"])];
+        start(&with(&two)).unwrap();
+        assert!(knew(&home, "hsm").unwrap());
+        let renamed = [block("hsm", &["b", "/a"]), block("token", &["/c"])];
+        for (fewer, lost) in [
+            (main(&["/a", "b", "/c"]), "seeds-hsm"),
+            (main(&[]), "\"b\""),
+            (with(&[two[1].clone()]), "\"seeds\""),
+            (with(&renamed), "\"seeds\""),
+        ] {
+            let said = start(&fewer).unwrap_err().to_string();
+            assert!(said.contains("no longer names") && said.contains(lost), "{said}");
         }
-        std::fs::write(home.seed_copies_noted(), "/a\n").unwrap();
-        check(&home, &with(&["/a"])).unwrap();
+        std::fs::write(home.seed_folders_noted(), "seeds\n/a\n").unwrap();
+        start(&main(&["/a"])).unwrap();
         // A note that is lost or cut short is made again.
-        for cut in ["", "/a"] {
-            std::fs::write(home.seed_copies_noted(), cut).unwrap();
-            check(&home, &with(&["/a"])).unwrap();
-            assert_eq!(std::fs::read_to_string(home.seed_copies_noted()).unwrap(), "/a\n");
+        for cut in ["", "seeds"] {
+            std::fs::write(home.seed_folders_noted(), cut).unwrap();
+            start(&main(&["/a"])).unwrap();
+            assert_eq!(std::fs::read_to_string(home.seed_folders_noted()).unwrap(), "seeds\n/a\n");
         }
     }
 }

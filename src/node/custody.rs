@@ -7,51 +7,111 @@ use std::time::Duration;
 use dta_crypto::Secret;
 use dta_protocol::Cid;
 use dta_token::{Find, Pin, PinFrom, Place, Settings, Token};
+use thiserror::Error;
 
+use super::copies::knew;
 use crate::actors::seeds::kek::Keks;
-use crate::actors::seeds::{FileStore, SeedError};
-use crate::config::{Config, PinSource, SeedsType, TokenKey, TokenName};
+use crate::actors::seeds::{FileStore, Named, SeedError, Stores};
+use crate::config::{Config, PinSource, Seeds, TokenKey, TokenName};
 use crate::home::Home;
-use crate::ports::Entropy;
+use crate::ports::OsEntropy;
 
 /// A store of the settings, not opened.
 pub struct Configured {
-    own: PathBuf,
+    /// Its name.
+    pub name: String,
+    /// The first copy's folder.
+    pub own: PathBuf,
     copies: Vec<PathBuf>,
     keks: Keks,
     node: Cid,
 }
 
+/// Why the stores of the settings do not open.
+#[derive(Debug, Error)]
+pub enum CustodyError {
+    /// One that the settings name anew.
+    #[error("[[seeds]] name = {0:?}: there is no such store yet: `dta seeds init` makes it")]
+    NotMade(String),
+    /// What the settings say cannot be prepared.
+    #[error("custody: {0}")]
+    Settings(SeedError),
+    /// One of them.
+    #[error(
+        "custody in {} and its copies: {source}; keep every copy as it is, and mount or restore the right ones",
+        .folder.display()
+    )]
+    Store {
+        /// The first copy's folder.
+        folder: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: SeedError,
+    },
+}
+
 impl Configured {
-    /// As the settings name it; a person is asked for a PIN if they say so. No token is asked for anything.
+    /// As the settings name them, the default one first; a person is asked for a PIN if they say so. No token is asked for anything.
     ///
     /// # Errors
     /// `Pin` if nobody can be asked; the system gives no thread.
-    pub fn of(home: &Home, config: &Config, seed: &Secret<32>, node: &Cid) -> Result<Self, SeedError> {
-        let mut places = Vec::new();
-        if let Some(seeds) = config.seeds.first().filter(|seeds| seeds.r#type == SeedsType::Pkcs11) {
-            for key in seeds.token.iter().chain(&seeds.second) {
+    pub fn of(home: &Home, config: &Config, seed: &Secret<32>, node: &Cid) -> Result<Vec<Self>, SeedError> {
+        let mut stores = Vec::new();
+        for Seeds { name, copies, token, second, .. } in config.stores() {
+            let mut places = Vec::new();
+            for key in token.iter().chain(&second) {
                 places.push(place(home, key)?);
             }
+            let keks = Keks::on_tokens(seed, places);
+            let copies = copies.iter().map(|folder| home.root.join(folder)).collect();
+            stores.push(Self { own: home.seeds(&name), name, copies, keks, node: *node });
         }
-        let keks = Keks::on_tokens(seed, places);
-        Ok(Self { own: home.seeds(), copies: config.seed_copies(home), keks, node: *node })
+        Ok(stores)
     }
 
-    /// See [`FileStore::create`].
+    /// Opens all of them.
     ///
     /// # Errors
-    /// As there.
-    pub fn create(self, entropy: &mut dyn Entropy) -> Result<FileStore, SeedError> {
-        FileStore::create(&self.own, &self.copies, self.keks, &self.node.to_bytes(), entropy)
+    /// The first that does not open.
+    pub fn open_all(
+        home: &Home,
+        config: &Config,
+        seed: &Secret<32>,
+        node: &Cid,
+    ) -> Result<Stores, CustodyError> {
+        let mut opened = Vec::new();
+        for store in Self::of(home, config, seed, node).map_err(CustodyError::Settings)? {
+            let Self { name, own: folder, .. } = &store;
+            let (name, folder) = (name.clone(), folder.clone());
+            // Else it is one that has lost its folder, and that is for its operator to restore.
+            let is_new = !store.has_own() && home.has_custody() && matches!(knew(home, &name), Ok(false));
+            if is_new {
+                return Err(CustodyError::NotMade(name));
+            }
+            let opened_one = store.open().map_err(|source| CustodyError::Store { folder, source })?;
+            opened.push(Named { name, store: Box::new(opened_one) });
+        }
+        let default = opened.remove(0); // there is one at least
+        Ok(Stores::new(default, opened))
     }
 
-    /// See [`FileStore::finish`].
+    /// Whether its first copy is there.
+    pub fn has_own(&self) -> bool {
+        FileStore::is_in(std::slice::from_ref(&self.own))
+    }
+
+    /// Opens it if it is there, or else makes it; one whose making was interrupted is finished, if it may be that.
     ///
     /// # Errors
-    /// As there.
-    pub fn finish(self) -> Result<FileStore, SeedError> {
-        FileStore::finish(&self.own, &self.copies, self.keks, &self.node.to_bytes())
+    /// As [`FileStore::open`], [`FileStore::finish`], [`FileStore::create`].
+    pub fn open_or_make(self, interrupted: bool) -> Result<FileStore, SeedError> {
+        if self.has_own() {
+            self.open()
+        } else if interrupted && FileStore::is_in(&self.copies) {
+            FileStore::finish(&self.own, &self.copies, self.keks, &self.node.to_bytes())
+        } else {
+            FileStore::create(&self.own, &self.copies, self.keks, &self.node.to_bytes(), &mut OsEntropy)
+        }
     }
 
     /// See [`FileStore::open`].
@@ -60,6 +120,11 @@ impl Configured {
     /// As there.
     pub fn open(self) -> Result<FileStore, SeedError> {
         FileStore::open(&self.own, &self.copies, self.keks, &self.node.to_bytes())
+    }
+
+    /// The first of its further copies whose folder is not there.
+    pub fn missing_folder(&self) -> Option<&PathBuf> {
+        self.copies.iter().find(|folder| !folder.is_dir())
     }
 
     /// With one more copy, as long as it is open.

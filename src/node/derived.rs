@@ -5,7 +5,7 @@ use dta_protocol::Cid;
 use thiserror::Error;
 
 use crate::actors::log::{LogReader, ReadError};
-use crate::actors::seeds::SeedStore;
+use crate::actors::seeds::Stores;
 use crate::actors::views::{Views, ViewsError};
 use crate::home::Home;
 
@@ -59,7 +59,7 @@ pub fn read_models(home: &Home, log: &dyn LogReader) -> Result<Views, DerivedErr
 ///
 /// # Errors
 /// The log cannot be read.
-pub fn unknown_seeds(seeds: &mut dyn SeedStore, log: &dyn LogReader) -> Result<Vec<Cid>, ReadError> {
+pub fn unknown_seeds(seeds: &mut Stores, log: &dyn LogReader) -> Result<Vec<Cid>, ReadError> {
     let mut unknown = Vec::new();
     for placed in seeds.newest(SEEDS) {
         if log.envelope(&placed)?.is_none() {

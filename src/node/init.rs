@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::actors::log::OpenError;
 use crate::actors::log::{Append, Block, BlockClass, EventLog, NotWritten, RocksLog, Uncertain};
-use crate::actors::seeds::{FileStore, SeedError};
+use crate::actors::seeds::SeedError;
 use crate::config::{Config, TEMPLATE};
 use crate::crash_points::{CrashPoint, reached};
 use crate::home::{Home, HomeLock, LockError, make_private_folder};
@@ -45,7 +45,7 @@ pub enum InitError {
     Exists(PathBuf),
     /// Custody without a log is what is left of a node that lost it.
     #[error(
-        "home {} holds seeds in custody but no log: restore the log, or move seeds/ away if it belongs to no node",
+        "home {} holds seeds in custody but no log: restore the log, or move its seeds away if they belong to no node",
         .0.display()
     )]
     SeedsWithoutLog(PathBuf),
@@ -125,10 +125,10 @@ pub fn initialise(
         return Err(InitError::Recovering(home.root.clone()));
     }
     let config = Config::read(home)?;
-    let copies = config.seed_copies(home);
-    if let Some(missing) = copies.iter().find(|folder| !folder.is_dir()) {
+    let copies = config.seeds.iter().flat_map(|seeds| &seeds.copies).map(|folder| home.root.join(folder));
+    if let Some(missing) = copies.into_iter().find(|folder| !folder.is_dir()) {
         let source = io::Error::new(io::ErrorKind::NotFound, "this folder of [[seeds]] copies is not there");
-        return Err(InitError::Io { path: missing.clone(), source });
+        return Err(InitError::Io { path: missing, source });
     }
     let protection = protection(&config);
     let imported = home.seed_file().exists();
@@ -144,13 +144,12 @@ pub fn initialise(
         let path = path.to_owned();
         move |source| InitError::Io { path, source }
     };
-    let seeds_file = home.seeds().join("seeds.dta");
     let begun = begun(&building, &seed);
     // Of another try or another node's, a copy without an interrupted try is refused below: nothing is overwritten.
-    let custody_begun = begun.is_some() && FileStore::is_in(&copies);
+    let interrupted = begun.is_some();
     let identity = match begun {
         Some(identity) => identity,
-        None if seeds_file.exists() => return Err(InitError::SeedsWithoutLog(home.root.clone())),
+        None if home.has_custody() => return Err(InitError::SeedsWithoutLog(home.root.clone())),
         None => {
             if building.exists() {
                 std::fs::remove_dir_all(&building).map_err(io_at(&building))?;
@@ -159,13 +158,8 @@ pub fn initialise(
         }
     };
     reached(CrashPoint::InitLogBuilt);
-    let custody = Configured::of(home, &config, &seed, &identity)?;
-    if seeds_file.exists() {
-        custody.open()?;
-    } else if custody_begun {
-        custody.finish()?;
-    } else {
-        custody.create(&mut OsEntropy)?;
+    for store in Configured::of(home, &config, &seed, &identity)? {
+        store.open_or_make(interrupted)?;
     }
     reached(CrashPoint::InitCustodyMade);
     if !home.config().exists() {

@@ -15,12 +15,12 @@ use crate::actors::checkpoints::Published;
 use crate::actors::checkpoints::published::{self, PublishedError};
 use crate::actors::keyring::Keyring;
 use crate::actors::log::{self, Damage, LogReader, OpenError, ReadError, RocksLog, StoredBlock};
-use crate::actors::seeds::{FileStore, SeedError};
+use crate::actors::seeds::Stores;
 use crate::config::{Config, ConfigError};
 use crate::home::{Home, HomeLock, LockError};
 use crate::keystore::{Keystore, KeystoreError, Protection};
 use crate::node::copies::{self, CopiesError};
-use crate::node::custody::Configured;
+use crate::node::custody::{Configured, CustodyError};
 use crate::ports::{Entropy, OsEntropy};
 
 /// A home that is open and whole, and nobody else's.
@@ -42,7 +42,7 @@ pub struct OpenNode {
     /// Its identities.
     pub keyring: Keyring,
     /// Custody.
-    pub seeds: FileStore,
+    pub seeds: Stores,
     /// The key seed of its IPFS node.
     pub libp2p: Secret<32>,
 }
@@ -120,17 +120,8 @@ pub enum OpenNodeError {
     #[error(transparent)]
     Copies(#[from] CopiesError),
     /// Custody.
-    #[error(
-        "custody in {} and its copies: {source}; keep every copy as it is, and mount or restore the right ones",
-        .folder.display()
-    )]
-    Seeds {
-        /// The first copy's folder.
-        folder: PathBuf,
-        /// What is wrong.
-        #[source]
-        source: SeedError,
-    },
+    #[error(transparent)]
+    Custody(#[from] CustodyError),
 }
 
 /// What to do about a damaged log.
@@ -160,7 +151,7 @@ impl OpenNode {
                 return Err(OpenNodeError::Recovering(root));
             }
             // An init that was interrupted between making custody and putting the log into its place is to be run again.
-            let lost = home.seeds().join("seeds.dta").exists() && !home.log_in_the_making().exists();
+            let lost = home.has_custody() && !home.log_in_the_making().exists();
             return Err(if lost {
                 OpenNodeError::LogMissing(root)
             } else {
@@ -184,9 +175,8 @@ impl OpenNode {
         let document = check_seed(&*log, &seed, &identity)?;
         let checkpoint = published::check(&home.checkpoint(), &*log, &document)
             .map_err(|source| OpenNodeError::Checkpoint { path: home.checkpoint(), source })?;
-        let seeds = Configured::of(&home, &config, &seed, &identity)
-            .and_then(Configured::open)
-            .map_err(|source| OpenNodeError::Seeds { folder: home.seeds(), source })?;
+        let seeds = Configured::open_all(&home, &config, &seed, &identity)?;
+        copies::note(&home, &config)?;
         let libp2p = libp2p_key(&seed);
         let keyring = Keyring::new(seed, log.clone());
         Ok(Self { lock, home, config, identity, epoch, checkpoint, log, keyring, seeds, libp2p })

@@ -28,7 +28,7 @@ use crate::actors::peers::book::Book;
 use crate::actors::peers::pins::Pins;
 use crate::actors::peers::{Incoming, PeerClient};
 use crate::actors::projector::{self, Projector, Waited};
-use crate::actors::seeds::{SeedKeeper, SeedStore};
+use crate::actors::seeds::{SeedKeeper, trouble_of};
 use crate::actors::services::{IN_FLIGHT, Services};
 use crate::actors::timers;
 use crate::actors::unavailable::Unavailable;
@@ -119,7 +119,7 @@ impl Running {
             node;
         // Tokens are asked now, and again when they are needed: the rest of the node serves without them.
         seeds.check();
-        if let Some(trouble) = seeds.status().trouble() {
+        if let Some(trouble) = trouble_of(&seeds.status()) {
             tracing::error!(trouble, "custody needs its operator");
         }
         let address = listen.unwrap_or(config.http.listen);
@@ -166,14 +166,14 @@ impl Running {
             crypto: CryptoPool::start(cores)?,
             unknown_seeds: unknown.len(),
             verifier: Verifier::new(Box::new(OsEntropy)),
-            seeds: SeedKeeper::start(Box::new(seeds), Box::new(OsEntropy), SEED_QUEUE)?,
+            seeds: SeedKeeper::start(seeds, Box::new(OsEntropy), SEED_QUEUE)?,
             keyring: Arc::new(keyring),
             checkpoint: newest,
             witness: watched,
             clock_watch: Arc::new(ClockWatch::new(&*clock, config.clock.trusted_after_ms)),
             incoming: Incoming::new(&*clock),
             give_up_after_ms: config.peers.give_up_after_ms,
-            shred_after_ms: config.seeds.first().and_then(|seeds| seeds.shred_after_ms),
+            shred_after_ms: config.custody.shred_after_ms,
             nudge,
             clock,
             refusals: Quota::new(config.refusals.burst, config.refusals.refill_every_ms),

@@ -1,6 +1,6 @@
 //! Custody after a recovery: from a copy, if there is one; and which orders have lost what was kept for them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use dta_crypto::Secret;
@@ -14,12 +14,11 @@ use dta_protocol::{Cid, Identity, Kind, Plaintext as _, Role};
 use super::error::io_at;
 use super::{RecoverError, append};
 use crate::actors::log::{Append, Block, BlockClass, EventLog as _, LogReader as _, RocksLog};
-use crate::actors::seeds::{CidBytes, FileStore, SeedStore as _};
+use crate::actors::seeds::{CidBytes, Named, SeedStore as _, Stores};
 use crate::config::Config;
 use crate::home::Home;
 use crate::keystore::files;
 use crate::node::custody::Configured;
-use crate::ports::OsEntropy;
 
 /// The file of a copy.
 const FILE: &str = "seeds.dta";
@@ -43,18 +42,18 @@ pub struct Found {
     pub lost_secrets: usize,
 }
 
-/// Opens custody, from the copy or what the settings name or else new and empty, and records of each order that lost what was
+/// Opens custody, each store from its copy or what the settings name or else new and empty, and records of each order that lost what was
 /// kept for it that it did.
 pub(super) fn restore(
     home: &Home,
     config: &Config,
     (seed, owner): (&Secret<32>, &Identity),
-    copy: Option<Vec<u8>>,
+    copies: &BTreeMap<String, Vec<u8>>,
     log: &RocksLog,
     now_ms: u64,
 ) -> Result<Found, RecoverError> {
-    let mut store = open(home, config, (seed, owner), copy)?;
-    let seeds: BTreeSet<CidBytes> = store.list().into_iter().map(|listed| listed.placed).collect();
+    let mut stores = open(home, config, (seed, owner), copies)?;
+    let seeds: BTreeSet<CidBytes> = stores.list().into_iter().map(|listed| listed.placed).collect();
     let mut found = Found { seeds: seeds.len(), ..Found::default() };
     let (mut changes, mut again) = (Vec::new(), Vec::new());
     for aggregate in log.aggregates(AggregateKind::Order)? {
@@ -65,7 +64,7 @@ pub(super) fn restore(
         let is_here = match custody {
             Custody::Seed => order.placed().is_some_and(|placed| seeds.contains(&placed.to_bytes())),
             Custody::Secret(secret) if log.block(&secret.to_bytes())?.is_some() => true,
-            Custody::Secret(secret) => match seal_again(&mut store, log, &order, secret)? {
+            Custody::Secret(secret) => match seal_again(&mut stores, log, &order, secret)? {
                 None => false,
                 Some(block) => {
                     found.sealed_again += 1;
@@ -99,34 +98,35 @@ fn open(
     home: &Home,
     config: &Config,
     (seed, owner): (&Secret<32>, &Identity),
-    copy: Option<Vec<u8>>,
-) -> Result<FileStore, RecoverError> {
-    let custody = || Configured::of(home, config, seed, &owner.cid());
-    let copies = config.seed_copies(home);
-    let own = home.seeds().join(FILE);
-    if let Some(bytes) = copy {
-        // An interrupted try has left the same, or an empty one.
-        let empty = |mut store: FileStore| store.list().is_empty();
-        let replace = !own.exists() || custody()?.open().is_ok_and(empty);
-        if replace {
-            files::private_folder(&home.seeds()).map_err(io_at(&home.seeds()))?;
-            files::replace(&own, &bytes).map_err(io_at(&own))?;
-        } else if std::fs::read(&own).map_err(io_at(&own))? != bytes {
-            return Err(RecoverError::SeedsThere(home.seeds()));
+    copies: &BTreeMap<String, Vec<u8>>,
+) -> Result<Stores, RecoverError> {
+    let configured = || Configured::of(home, config, seed, &owner.cid());
+    let mut stores = Vec::new();
+    for store in configured()? {
+        let Configured { name, own: folder, .. } = &store;
+        let (name, folder) = (name.clone(), folder.clone());
+        if let Some(bytes) = copies.get(&name) {
+            // An interrupted try has left the same, or an empty one.
+            let own = folder.join(FILE);
+            let again = configured()?.into_iter().find(|other| other.name == name);
+            let is_empty =
+                || again.and_then(|again| again.open().ok()).is_some_and(|mut store| store.list().is_empty());
+            if !own.exists() || is_empty() {
+                files::private_folder(&folder).map_err(io_at(&folder))?;
+                files::replace(&own, bytes).map_err(io_at(&own))?;
+            } else if std::fs::read(&own).map_err(io_at(&own))? != *bytes {
+                return Err(RecoverError::SeedsThere(folder));
+            }
         }
+        stores.push(Named { name, store: Box::new(store.open_or_make(true)?) });
     }
-    if own.exists() {
-        return Ok(custody()?.open()?);
-    }
-    match FileStore::is_in(&copies) {
-        true => Ok(custody()?.finish()?),
-        false => Ok(custody()?.create(&mut OsEntropy)?),
-    }
+    let default = stores.remove(0); // there is one at least
+    Ok(Stores::new(default, stores))
 }
 
 /// The sealed secret of a release, from the order's seed: the very block that the release names. None without the seed.
 fn seal_again(
-    store: &mut FileStore,
+    stores: &mut Stores,
     log: &RocksLog,
     order: &Order,
     secret: Cid,
@@ -135,7 +135,7 @@ fn seal_again(
         return Ok(None);
     };
     let StepFacts::Released { beneficiary, .. } = &released.step.facts else { return Ok(None) };
-    let key = match store.open(&[placed.to_bytes()]).pop() {
+    let key = match stores.open(&[placed.to_bytes()]).pop() {
         Some(Ok(key)) => key,
         // A token or a copy that is away is no loss.
         Some(Err(error)) if error.is_temporary() => return Err(error.into()),

@@ -55,8 +55,8 @@ pub struct Sources {
     pub heads: Vec<Cid>,
     /// How long is waited for a block.
     pub timeout: Duration,
-    /// A copy of the seeds in custody: a folder with `seeds.dta`.
-    pub seeds: Option<PathBuf>,
+    /// Copies of the seeds in custody, by the store that they are to be: a folder with `seeds.dta` each.
+    pub seeds: BTreeMap<String, PathBuf>,
     /// Go on although somebody has seen more records than are found.
     pub accept_loss: bool,
 }
@@ -104,7 +104,10 @@ pub fn recover(
         return Err(RecoverError::Exists(home.root.clone()));
     }
     // Before hours of fetching: a copy that is not there is no copy.
-    let copy = sources.seeds.as_deref().map(custody::read).transpose()?;
+    let mut copies = BTreeMap::new();
+    for (store, folder) in &sources.seeds {
+        copies.insert(store.clone(), custody::read(folder)?);
+    }
     let keys = IdentityKeys::from_seed(seed);
     let fetch = Fetch { exchange: sources.exchange, network, timeout: sources.timeout };
     let (owner, heads) = heads::of_seed(&fetch, &keys, &sources.heads)?;
@@ -166,7 +169,7 @@ pub fn recover(
         epoch,
         seen: lost.map(dta_proof::Note::size),
         asked,
-        custody: custody::restore(home, config, (seed, &owner), copy, &log, now_ms)?,
+        custody: custody::restore(home, config, (seed, &owner), &copies, &log, now_ms)?,
     };
     drop(Arc::into_inner(log));
     settle(home, &building.0, &owner, &last)?;

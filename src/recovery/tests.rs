@@ -131,7 +131,7 @@ impl Empty {
             exchange: Arc::new(exchange.clone()),
             heads: heads.to_vec(),
             timeout: Duration::from_millis(20),
-            seeds: seeds.map(Home::seeds),
+            seeds: seeds.map(|home| ("main".to_owned(), home.seeds("main"))).into_iter().collect(),
             accept_loss: true,
         };
         let clock = Arc::new(Hands::at(START_MS + 9));
@@ -270,7 +270,7 @@ async fn a_block_that_nobody_has_or_that_is_another_is_named_and_nothing_is_made
             let why = empty.recover(&asking, head, Some(node.home())).unwrap_err().to_string();
             assert!(why.contains(&cid.to_string()), "block {n}: {why}");
             assert!(
-                !empty.home.is_initialised() && !empty.home.seeds().exists() && !empty.home.config().exists()
+                !empty.home.is_initialised() && !empty.home.has_custody() && !empty.home.config().exists()
             );
         }
         // With another mirror it goes on.

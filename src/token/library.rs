@@ -10,6 +10,7 @@ use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 
 use crate::error::TokenError;
+use crate::pin::RefusedPins;
 
 /// This long between two starts of a module, at least: each interrupts everybody who uses it.
 const BETWEEN_STARTS: Duration = Duration::from_millis(500);
@@ -20,6 +21,8 @@ static LIBRARIES: Mutex<Option<HashMap<PathBuf, Arc<Library>>>> = Mutex::new(Non
 pub struct Library {
     path: PathBuf,
     state: RwLock<State>,
+    /// By token.
+    refused: Mutex<HashMap<String, Arc<Mutex<RefusedPins>>>>,
 }
 
 /// A started module.
@@ -43,9 +46,14 @@ impl Library {
         let module = Pkcs11::new(path).map_err(trouble)?;
         start(&module).map_err(trouble)?;
         let state = RwLock::new(State { module, start: 0, at: Instant::now() });
-        let library = Arc::new(Self { path: path.to_owned(), state });
+        let library = Arc::new(Self { path: path.to_owned(), state, refused: Mutex::default() });
         libraries.insert(path.to_owned(), library.clone());
         Ok(library)
+    }
+
+    /// The PINs that a token of this module has refused. Whoever logs in holds them locked meanwhile.
+    pub fn refused_pins(&self, token: &str) -> Arc<Mutex<RefusedPins>> {
+        locked(&self.refused).entry(token.to_owned()).or_default().clone()
     }
 
     /// For the time of a call.

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use cryptoki::types::AuthPin;
 use secrecy::ExposeSecret as _;
@@ -15,6 +16,8 @@ use crate::error::TokenError;
 
 /// Longer than any token's PIN.
 const MAX_BYTES: usize = 256;
+/// Refused PINs that are remembered of a token. Most lock themselves after fewer.
+const REMEMBERED: usize = 16;
 
 /// A PIN; wiped on drop.
 pub struct Pin(AuthPin);
@@ -40,6 +43,40 @@ impl Pin {
 
     pub(crate) fn as_auth(&self) -> &AuthPin {
         &self.0
+    }
+}
+
+/// The PINs that a token has refused in this process, from whichever source. None of them is tried again.
+#[derive(Default)]
+pub(crate) struct RefusedPins(Vec<Refused>);
+
+struct Refused {
+    pin: Pin,
+    why: String,
+    /// None if it is the PIN that is wrong: then for good.
+    until: Option<Instant>,
+}
+
+impl RefusedPins {
+    /// Why this PIN is not to be tried now, if it is not.
+    pub fn why(&self, pin: &Pin, now: Instant) -> Option<&str> {
+        let same =
+            |refused: &&Refused| refused.pin.is_same(pin) && refused.until.is_none_or(|until| now < until);
+        self.0.iter().find(same).map(|refused| refused.why.as_str())
+    }
+
+    /// It was refused just now.
+    pub fn add(&mut self, pin: Pin, why: String, until: Option<Instant>) {
+        self.forget(&pin);
+        if self.0.len() == REMEMBERED {
+            self.0.remove(0);
+        }
+        self.0.push(Refused { pin, why, until });
+    }
+
+    /// It was taken.
+    pub fn forget(&mut self, pin: &Pin) {
+        self.0.retain(|refused| !refused.pin.is_same(pin));
     }
 }
 

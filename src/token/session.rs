@@ -3,7 +3,7 @@
 //! changed record and of a dead device.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cryptoki::context::Pkcs11;
@@ -21,7 +21,7 @@ use crate::algorithm::{self, Algorithm, SALT_BYTES};
 use crate::error::TokenError;
 use crate::key::{self, Kek, KekId};
 use crate::library::{Library, locked};
-use crate::pin::{Pin, PinFrom};
+use crate::pin::PinFrom;
 use crate::{Find, Settings};
 
 /// How long a new start of the module waits for calls that others have under way.
@@ -48,29 +48,31 @@ pub struct Access {
     /// Which token.
     pub settings: Settings,
     pin: PinFrom,
-    /// The PIN that was refused, why, and until when the same is not tried again: for good, if it is the PIN that is wrong.
-    refused: Mutex<Option<(Pin, String, Option<Instant>)>>,
 }
 
 impl Access {
     /// Nothing is opened yet.
     pub fn new(settings: Settings, pin: PinFrom) -> Self {
-        Self { settings, pin, refused: Mutex::new(None) }
+        Self { settings, pin }
     }
 
     /// Logs in. All sessions of a process with a token are logged in together. A PIN that was refused is not tried again, nor any on
     /// a token that would lock itself if it were wrong.
-    fn log_in(&self, session: &Session, module: &Pkcs11, slot: Slot) -> Result<(), TokenError> {
-        // Held meanwhile: two threads must not try one wrong PIN twice.
-        let mut refused = locked(&self.refused);
+    fn log_in(
+        &self,
+        session: &Session,
+        library: &Library,
+        module: &Pkcs11,
+        slot: Slot,
+    ) -> Result<(), TokenError> {
+        let info = module.get_token_info(slot)?;
+        // Held meanwhile: nobody in this process must try one wrong PIN twice, under whatever name the token is known to them.
+        let refused = library.refused_pins(&format!("{} {}", info.serial_number(), info.label()));
+        let mut refused = locked(&refused);
         let pin = self.pin.read()?;
-        if let Some((same, why, until)) = &*refused
-            && same.is_same(&pin)
-            && until.is_none_or(|until| Instant::now() < until)
-        {
+        if let Some(why) = refused.why(&pin, Instant::now()) {
             return Err(self.refusal(why));
         }
-        let info = module.get_token_info(slot)?;
         if info.user_pin_locked() || info.user_pin_final_try() {
             return Err(
                 self.refusal("the token says that it is locked, or has one try left: unlock it by hand")
@@ -78,7 +80,7 @@ impl Access {
         }
         let error = match session.login(UserType::User, Some(pin.as_auth())) {
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {
-                *refused = None;
+                refused.forget(&pin);
                 return Ok(());
             }
             Err(Error::Pkcs11(error, _)) => error,
@@ -90,14 +92,15 @@ impl Access {
             | RvError::PinInvalid
             | RvError::PinLenRange
             | RvError::PinLocked
-            | RvError::PinExpired
-            | RvError::UserPinNotInitialized => {
-                *refused = Some((pin, why.clone(), None));
+            | RvError::PinExpired => {
+                refused.add(pin, why.clone(), None);
                 Err(self.refusal(&why))
             }
+            // Not about this PIN: no try is counted. SoftHSM2 says it of a token whose file another process is just writing.
+            RvError::UserPinNotInitialized => Err(TokenError::Failed { what: format!("login: {why}") }),
             // It may be the token that is away, and it may be a module's own word for a wrong PIN.
             _ => {
-                *refused = Some((pin, why.clone(), Some(Instant::now() + PAUSE)));
+                refused.add(pin, why.clone(), Some(Instant::now() + PAUSE));
                 Err(TokenError::Failed { what: format!("login: {why}") })
             }
         }
@@ -273,7 +276,7 @@ impl Worker {
             // Closed by hand: the number of a session from an earlier start may be another's now. Read and write, since
             // some modules make keys in no other, and some let a token have sessions of one sort only.
             let session = state.module.open_rw_session_no_drop(slot)?;
-            if let Err(error) = self.access.log_in(&session, &state.module, slot) {
+            if let Err(error) = self.access.log_in(&session, &library, &state.module, slot) {
                 _ = session.close();
                 return Err(error);
             }

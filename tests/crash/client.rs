@@ -89,6 +89,8 @@ pub struct Cast {
     pub apart: bool,
     /// The beneficiary's node cannot be called and asks for what there is for it.
     pub collects: bool,
+    /// The fiduciary destroys the seed in the end.
+    pub shreds: bool,
 }
 
 /// What the clients were told.
@@ -99,6 +101,8 @@ pub struct Told {
     /// The CID of the order.
     pub order: String,
     pub secret: String,
+    /// The fiduciary has destroyed the seed.
+    pub shredded: bool,
 }
 
 impl Cast {
@@ -121,7 +125,10 @@ impl Cast {
             is_received(node, &order);
         }
         let secret = self.secret(&order, &dave);
-        Told { identity, placed, redeemed, order, secret }
+        if self.shreds {
+            self.fiduciary.post(&format!("/v1/order/{order}/shred"), &json!({})).is(200);
+        }
+        Told { identity, placed, redeemed, order, secret, shredded: self.shreds }
     }
 
     /// Asks everything again: the answers are the same.

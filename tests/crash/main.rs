@@ -89,13 +89,13 @@ fn one_node_that_publishes() {
     cases::play(Scene::Published, cases::of(recorded(Scene::Published), some));
 }
 
-/// Custody at each passing; what it does not know of, once.
+/// Custody at each passing, shredding too; what it does not know of, the first and the last time.
 #[test]
 fn one_node_with_a_token() {
     use CrashPoint::{SeedCopyWritten, SeedFileMade, SeedMade, SeedSynced};
-    let some = |point: CrashPoint, nth, _| {
+    let some = |point: CrashPoint, nth, count| {
         let custody = matches!(point, SeedFileMade | SeedMade | SeedCopyWritten | SeedSynced);
-        custody || (nth == 1 && is_of_an_order(point))
+        custody || ((nth == 1 || nth == count) && is_of_an_order(point))
     };
     cases::play(Scene::Token, cases::of(recorded(Scene::Token), some));
 }

@@ -22,7 +22,7 @@ pub enum Scene {
     One,
     /// One node, which publishes on IPFS.
     Published,
-    /// One node, whose seeds are wrapped by a key in a PKCS#11 token.
+    /// One node, whose seeds are wrapped by a key in a PKCS#11 token, and shredded in the end.
     Token,
     /// Three nodes that call each other.
     Three,
@@ -121,7 +121,8 @@ impl Stage {
             Nodes::Three(world) => [client(&world.alice), client(&world.bob), client(&world.carol)],
         };
         let apart = matches!(self.nodes, Nodes::Three(_));
-        Cast { principal, fiduciary, host, apart, collects: self.scene == Scene::Collected }
+        let (collects, shreds) = (self.scene == Scene::Collected, self.scene == Scene::Token);
+        Cast { principal, fiduciary, host, apart, collects, shreds }
     }
 
     /// Plays the whole job, and starts the node of `role` anew where the trap holds it. Says what the clients were told, and

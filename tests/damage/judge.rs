@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use milagro_dta::actors::log::{LogReader, RocksLog, StoredBlock, verify::verify};
 use milagro_dta::actors::projector::Projector;
-use milagro_dta::actors::seeds::{FileStore, SeedStore};
+use milagro_dta::actors::seeds::{Stores, trouble_of};
 use milagro_dta::actors::views::{Replay, Views};
 use milagro_dta::cli::causes;
 use milagro_dta::cli::unlock::protection;
@@ -74,7 +74,7 @@ pub fn judge(home: &Layout, truth: &Truth) -> Verdict {
         Ok(views) => views,
         Err(error) => return refused(error.into()),
     };
-    assert_eq!(seeds.status().copies.len(), truth.copies, "a copy was left out in silence");
+    assert_eq!(seeds.status().remove(0).of.copies.len(), truth.copies, "a copy was left out in silence");
     let mut troubles = Troubles { log: ask_log(&log, truth), ..Troubles::default() };
     match unknown_seeds(&mut seeds, &*log) {
         Ok(unknown) => troubles.unknown_seeds = unknown.len(),
@@ -136,7 +136,7 @@ fn ask_log(log: &Arc<RocksLog>, truth: &Truth) -> Vec<String> {
 }
 
 /// Every seed: the right one, or an error that the status shows too.
-fn ask_custody(seeds: &mut FileStore, truth: &Truth) -> BTreeMap<usize, String> {
+fn ask_custody(seeds: &mut Stores, truth: &Truth) -> BTreeMap<usize, String> {
     let mut troubles = BTreeMap::new();
     let orders: Vec<_> = truth.seeds.iter().map(|(placed, _)| *placed).collect();
     for (n, key) in seeds.open(&orders).into_iter().enumerate() {
@@ -146,7 +146,7 @@ fn ask_custody(seeds: &mut FileStore, truth: &Truth) -> BTreeMap<usize, String> 
         }
     }
     // A store that is whole and older than the log does not know what it lacks: each such order says so when it is asked.
-    let shown = seeds.status().trouble().is_some();
+    let shown = trouble_of(&seeds.status()).is_some();
     let lacks = |why: &String| why == "custody has no seed for this order";
     assert!(shown || troubles.values().all(lacks), "hidden: {troubles:?}");
     troubles

@@ -9,7 +9,6 @@ use dta_events::record::{Aggregate, AggregateKind};
 use dta_events::replay_order;
 use dta_protocol::Cid;
 use milagro_dta::actors::log::{CidBytes, LogReader, StoredBlock};
-use milagro_dta::actors::seeds::SeedStore as _;
 use milagro_dta::home::Home as Layout;
 use serde_json::json;
 
@@ -134,7 +133,7 @@ impl Truth {
         let acknowledged = std::fs::read(folder.join("home/log/ACKNOWLEDGED")).unwrap();
         let copy = Home::copied(folder);
         let mut node = open(&Layout::new(copy.path())).unwrap();
-        let copies = node.seeds.status().copies.len();
+        let copies = node.seeds.status().remove(0).of.copies.len();
         let log = node.log;
         let aggregates = |kind| log.aggregates(kind).unwrap();
         let orders = aggregates(AggregateKind::Order);

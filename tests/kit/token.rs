@@ -20,6 +20,13 @@ pub fn label() -> String {
     format!("node-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// A token of SoftHSM2 that no other test of this process has, while they last: processes that share one disturb each other, since
+/// each login is written to its files.
+pub fn own() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("dta-node-{}", NEXT.fetch_add(1, Ordering::Relaxed) % 16 + 1)
+}
+
 /// The settings of a token of SoftHSM2, as a table of this name.
 pub fn soft(table: &str, token: &str, key: &str, pin_file: &Path) -> String {
     let library = variable("DTA_HSM_SOFT");
@@ -29,9 +36,14 @@ pub fn soft(table: &str, token: &str, key: &str, pin_file: &Path) -> String {
     )
 }
 
-/// A `[[seeds]]` block with its key in SoftHSM2's token for tests; `more` are lines of the block itself.
+/// A `[[seeds]]` block with its key in a token of SoftHSM2; `more` are lines of the block itself.
 pub fn seeds(more: &str) -> String {
-    format!("[[seeds]]\ntype = \"pkcs11\"\n{more}{}", soft("seeds.token", "dta-test", &label(), &pin_file()))
+    seeds_in(&own(), more)
+}
+
+/// The same in this token.
+pub fn seeds_in(token: &str, more: &str) -> String {
+    format!("[[seeds]]\ntype = \"pkcs11\"\n{more}{}", soft("seeds.token", token, &label(), &pin_file()))
 }
 
 /// The folder of a token's objects, by its label: without it the token is gone.

@@ -51,7 +51,11 @@ impl Known {
             name: party.name,
             words: party.home.must(&["identity", "seed", "export"]),
             key_file: hex::decode(std::fs::read_to_string(home.key_file()).unwrap().trim()).unwrap(),
-            custody: Custody::read(&std::fs::read(home.seeds().join("seeds.dta")).unwrap(), &seed, &node),
+            custody: Custody::read(
+                &std::fs::read(home.seeds("main").join("seeds.dta")).unwrap(),
+                &seed,
+                &node,
+            ),
             seed,
             content_keys: BTreeMap::new(),
             released: BTreeMap::new(),

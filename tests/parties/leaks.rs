@@ -86,7 +86,7 @@ fn no_secret_is_left_behind_by_three_parties() {
 
 #[test]
 fn nor_with_the_fiduciarys_seeds_under_a_key_in_a_token() {
-    nothing_is_left_behind(&token::seeds(""));
+    nothing_is_left_behind(&token::seeds_in("dta-test", ""));
 }
 
 fn nothing_is_left_behind(custody: &str) {

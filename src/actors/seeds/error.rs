@@ -71,6 +71,20 @@ pub enum SeedError {
         /// The token, as the settings name it.
         token: String,
     },
+    /// A store that the settings do not name.
+    #[error("there is no seed store {name:?}: the settings name {names}")]
+    NoStore {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        names: String,
+    },
+    /// There are several.
+    #[error("there are several seed stores: say which of {names}")]
+    WhichStore {
+        /// What there is.
+        names: String,
+    },
     /// The file system failed.
     #[error("the seed copy in {} failed", folder.display())]
     Io {
@@ -132,6 +146,8 @@ impl SeedError {
             Self::ManyKeks { .. } => "custody-many-keks",
             Self::KekTaken { .. } => "custody-kek-taken",
             Self::LabelLong { .. } => "custody-label-long",
+            Self::NoStore { .. } => "custody-no-store",
+            Self::WhichStore { .. } => "custody-which-store",
             Self::Io { .. } => "custody-io",
             Self::Damaged { .. } => "custody-damaged",
             Self::Unreadable { .. } => "custody-unreadable",

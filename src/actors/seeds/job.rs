@@ -1,10 +1,10 @@
-//! Work that goes through a whole store, a step at a time, so that nobody who waits for a seed waits for it.
+//! Work that goes through all stores, a step at a time, so that nobody who waits for a seed waits for it.
 
 use std::time::{Duration, Instant};
 
 use dta_crypto::Entropy;
 
-use super::{CidBytes, SeedError, SeedStore};
+use super::{CidBytes, SeedError, SeedStore, Stores};
 
 /// Seeds of one step: some tens of milliseconds.
 const STEP: usize = 16;
@@ -41,7 +41,7 @@ pub struct JobStatus {
     pub kind: JobKind,
     /// Seeds that it has done.
     pub done: u32,
-    /// Seeds that are left, once it is known.
+    /// Seeds that are left in the store it is at, once it is known.
     pub left: Option<u32>,
     /// Whether it has come to its end.
     pub ended: bool,
@@ -56,10 +56,14 @@ pub struct JobStatus {
 /// A job under way, or ended.
 pub(super) struct Job {
     status: JobStatus,
+    /// The number of the store it is at.
+    store: usize,
     after: Option<u32>,
     next: Instant,
-    /// Seeds done since it was last at the beginning.
+    /// Seeds done since it was last at the beginning of the store.
     pass: u32,
+    /// Faults of the stores before.
+    faults_before: u32,
     /// Rests since it last went on.
     rests: u32,
 }
@@ -68,7 +72,7 @@ impl Job {
     pub fn new(kind: JobKind) -> Self {
         let (trouble, told) = Default::default();
         let status = JobStatus { kind, done: 0, left: None, ended: false, trouble, faults: 0, told };
-        Self { status, after: None, next: Instant::now(), pass: 0, rests: 0 }
+        Self { status, store: 0, after: None, next: Instant::now(), pass: 0, faults_before: 0, rests: 0 }
     }
 
     pub fn status(&self) -> JobStatus {
@@ -84,11 +88,20 @@ impl Job {
         (!self.status.ended).then(|| self.next.saturating_duration_since(Instant::now()))
     }
 
-    pub fn step(&mut self, store: &mut dyn SeedStore, entropy: &mut dyn Entropy) {
+    pub fn step(&mut self, stores: &mut Stores, entropy: &mut dyn Entropy) {
+        let Some(store) = stores.at(self.store) else {
+            self.status.ended = true;
+            return;
+        };
         let stepped = match self.status.kind {
             JobKind::Rewrap => self.rewrap(store, entropy),
             JobKind::Verify => self.verify(store),
         };
+        if let Ok(true) = stepped {
+            self.store += 1;
+            (self.after, self.pass, self.faults_before) = (None, 0, self.status.faults);
+            self.status.ended = stores.at(self.store).is_none();
+        }
         self.status.trouble = stepped.err().map(|error| error.to_string());
         self.rests = if self.status.trouble.is_some() { self.rests + 1 } else { 0 };
         if self.status.trouble.is_some() {
@@ -96,7 +109,8 @@ impl Job {
         }
     }
 
-    fn rewrap(&mut self, store: &mut dyn SeedStore, entropy: &mut dyn Entropy) -> Result<(), SeedError> {
+    /// Whether that store is done.
+    fn rewrap(&mut self, store: &mut dyn SeedStore, entropy: &mut dyn Entropy) -> Result<bool, SeedError> {
         let step = store.rewrap(self.after, STEP, entropy)?;
         self.status.done += step.done;
         self.status.left = Some(step.left);
@@ -107,13 +121,13 @@ impl Job {
         }
         // Those that failed once may have failed with their token: they are tried again as long as others are done.
         let at_the_end = step.last.is_none();
-        self.status.ended = step.left == 0 || (at_the_end && self.pass == 0);
-        if at_the_end && !self.status.ended {
+        let done = step.left == 0 || (at_the_end && self.pass == 0);
+        if at_the_end && !done {
             self.pass = 0;
-            self.status.faults = 0;
-            self.status.told.clear();
+            self.status.faults = self.faults_before;
+            self.status.told.truncate(self.faults_before as usize);
         }
-        Ok(())
+        Ok(done)
     }
 
     fn fault(&mut self, placed: CidBytes, error: &SeedError) {
@@ -123,7 +137,8 @@ impl Job {
         }
     }
 
-    fn verify(&mut self, store: &mut dyn SeedStore) -> Result<(), SeedError> {
+    /// Whether that store is done.
+    fn verify(&mut self, store: &mut dyn SeedStore) -> Result<bool, SeedError> {
         let verified = store.verify(self.after, STEP)?;
         // A token that is away says nothing about a seed, unless it stays away.
         let away = verified.iter().find_map(|seed| match &seed.result {
@@ -133,7 +148,7 @@ impl Job {
         if let Some(away) = away.filter(|_| self.rests < RESTS) {
             return Err(away);
         }
-        self.status.ended = verified.is_empty();
+        let done = verified.is_empty();
         for seed in verified {
             self.after = Some(seed.slot);
             self.status.done += 1;
@@ -141,6 +156,6 @@ impl Job {
                 self.fault(seed.placed, &error);
             }
         }
-        Ok(())
+        Ok(done)
     }
 }

@@ -1,9 +1,10 @@
-//! The thread that owns the seed store: bounded queue in, one-shot replies out, creates and opens done in groups, and a job
-//! that goes through the whole store when nothing waits.
+//! The thread that owns the seed stores: bounded queue in, one-shot replies out, creates and opens done in groups, and a job
+//! that goes through all of them when nothing waits.
 
 use super::job::{Job, JobKind, JobStatus};
 use super::kek::Role;
-use super::{CidBytes, KekStatus, SeedError, SeedListed, SeedStatus, SeedStore};
+use super::stores::{StoreStatus, Stores};
+use super::{CidBytes, KekStatus, SeedError, SeedListed};
 use dta_crypto::{Entropy, OrderKey};
 use std::io;
 use std::sync::Mutex;
@@ -21,10 +22,10 @@ enum Request {
     Open(CidBytes, Reply<Result<OrderKey, SeedError>>),
     Shred(CidBytes, Reply<Result<(), SeedError>>),
     Ready(Reply<Result<(), SeedError>>),
-    Rotate(Role, Option<String>, Reply<Result<KekStatus, SeedError>>),
+    Rotate(Option<String>, Role, Option<String>, Reply<Result<KekStatus, SeedError>>),
     Start(JobKind, Reply<JobStatus>),
     Job(Reply<Option<JobStatus>>),
-    Status(Reply<SeedStatus>),
+    Status(Reply<Vec<StoreStatus>>),
     List(Reply<Vec<SeedListed>>),
     Stop,
 }
@@ -42,40 +43,42 @@ pub struct SeedKeeper {
 impl SeedKeeper {
     /// Starts the thread. `queue` is the number of requests that may wait.
     /// Errors: the system gives no thread.
-    pub fn start(
-        store: Box<dyn SeedStore>,
-        entropy: Box<dyn Entropy + Send>,
-        queue: usize,
-    ) -> io::Result<SeedKeeper> {
+    pub fn start(stores: Stores, entropy: Box<dyn Entropy + Send>, queue: usize) -> io::Result<SeedKeeper> {
         let (requests, waiting) = sync_channel(queue);
-        let thread =
-            thread::Builder::new().name("seeds".to_owned()).spawn(move || serve(store, entropy, &waiting))?;
+        let thread = thread::Builder::new()
+            .name("seeds".to_owned())
+            .spawn(move || serve(stores, entropy, &waiting))?;
         Ok(SeedKeeper { requests, queue, thread: Mutex::new(Some(thread)) })
     }
 
-    /// `SeedStore::create` for one order; orders that wait together share one sync.
+    /// `Stores::create` for one order; orders that wait together share one sync.
     pub async fn create(&self, placed: CidBytes) -> Result<OrderKey, SeedError> {
         self.ask(|reply| Request::Create(placed, reply)).await?
     }
 
-    /// `SeedStore::open`.
+    /// `Stores::open`.
     pub async fn open(&self, placed: CidBytes) -> Result<OrderKey, SeedError> {
         self.ask(|reply| Request::Open(placed, reply)).await?
     }
 
-    /// `SeedStore::shred`.
+    /// `Stores::shred`.
     pub async fn shred(&self, placed: CidBytes) -> Result<(), SeedError> {
         self.ask(|reply| Request::Shred(placed, reply)).await?
     }
 
-    /// `SeedStore::ready`.
+    /// `Stores::ready`.
     pub async fn ready(&self) -> Result<(), SeedError> {
         self.ask(Request::Ready).await?
     }
 
-    /// `SeedStore::rotate`.
-    pub async fn rotate(&self, role: Role, label: Option<String>) -> Result<KekStatus, SeedError> {
-        self.ask(|reply| Request::Rotate(role, label, reply)).await?
+    /// `Stores::rotate`.
+    pub async fn rotate(
+        &self,
+        store: Option<String>,
+        role: Role,
+        label: Option<String>,
+    ) -> Result<KekStatus, SeedError> {
+        self.ask(|reply| Request::Rotate(store, role, label, reply)).await?
     }
 
     /// Starts a job, in place of one that is under way unless it is of the same kind.
@@ -88,12 +91,12 @@ impl SeedKeeper {
         self.ask(Request::Job).await
     }
 
-    /// `SeedStore::status`.
-    pub async fn status(&self) -> Result<SeedStatus, SeedError> {
+    /// `Stores::status`.
+    pub async fn status(&self) -> Result<Vec<StoreStatus>, SeedError> {
         self.ask(Request::Status).await
     }
 
-    /// `SeedStore::list`.
+    /// `Stores::list`.
     pub async fn list(&self) -> Result<Vec<SeedListed>, SeedError> {
         self.ask(Request::List).await
     }
@@ -124,7 +127,7 @@ impl Drop for SeedKeeper {
     }
 }
 
-fn serve(mut store: Box<dyn SeedStore>, mut entropy: Box<dyn Entropy + Send>, waiting: &Receiver<Request>) {
+fn serve(mut stores: Stores, mut entropy: Box<dyn Entropy + Send>, waiting: &Receiver<Request>) {
     let mut job: Option<Job> = None;
     let mut running = true;
     while running {
@@ -136,7 +139,7 @@ fn serve(mut store: Box<dyn SeedStore>, mut entropy: Box<dyn Entropy + Send>, wa
             Ok(first) => first,
             Err(RecvTimeoutError::Timeout) => {
                 if let Some(job) = &mut job {
-                    job.step(&mut *store, &mut *entropy);
+                    job.step(&mut stores, &mut *entropy);
                 }
                 continue;
             }
@@ -153,10 +156,10 @@ fn serve(mut store: Box<dyn SeedStore>, mut entropy: Box<dyn Entropy + Send>, wa
         }
         // Requests that wait together have no order among them, so creates may go first. A caller that has gone
         // away is no error: its seed is kept, and found again by the next create.
-        group.create.answer(|orders| store.create(orders, &mut *entropy));
-        group.open.answer(|orders| store.open(orders));
+        group.create.answer(|orders| stores.create(orders, &mut *entropy));
+        group.open.answer(|orders| stores.open(orders));
         for request in others {
-            running &= answer(&mut *store, &mut *entropy, &mut job, request);
+            running &= answer(&mut stores, &mut *entropy, &mut job, request);
         }
     }
 }
@@ -191,18 +194,13 @@ impl Orders {
 }
 
 /// False when it is time to stop.
-fn answer(
-    store: &mut dyn SeedStore,
-    entropy: &mut dyn Entropy,
-    job: &mut Option<Job>,
-    request: Request,
-) -> bool {
+fn answer(stores: &mut Stores, entropy: &mut dyn Entropy, job: &mut Option<Job>, request: Request) -> bool {
     match request {
         Request::Create(..) | Request::Open(..) => (), // answered in their group
-        Request::Shred(placed, reply) => _ = reply.send(store.shred(&placed)),
-        Request::Ready(reply) => _ = reply.send(store.ready()),
-        Request::Rotate(role, label, reply) => {
-            _ = reply.send(store.rotate(role, label.as_deref(), entropy));
+        Request::Shred(placed, reply) => _ = reply.send(stores.shred(&placed)),
+        Request::Ready(reply) => _ = reply.send(stores.ready()),
+        Request::Rotate(store, role, label, reply) => {
+            _ = reply.send(stores.rotate(store.as_deref(), role, label.as_deref(), entropy));
         }
         Request::Start(kind, reply) => {
             let begun = match job.take() {
@@ -212,8 +210,8 @@ fn answer(
             _ = reply.send(job.insert(begun).status());
         }
         Request::Job(reply) => _ = reply.send(job.as_ref().map(Job::status)),
-        Request::Status(reply) => _ = reply.send(store.status()),
-        Request::List(reply) => _ = reply.send(store.list()),
+        Request::Status(reply) => _ = reply.send(stores.status()),
+        Request::List(reply) => _ = reply.send(stores.list()),
         Request::Stop => return false,
     }
     true

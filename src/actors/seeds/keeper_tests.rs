@@ -27,6 +27,10 @@ impl SeedStore for Still {
         Err(SeedError::Locked)
     }
 
+    fn holds(&mut self, _: &CidBytes) -> Result<bool, SeedError> {
+        Ok(false)
+    }
+
     fn ready(&mut self) -> Result<(), SeedError> {
         Ok(())
     }
@@ -63,7 +67,7 @@ impl SeedStore for Still {
 fn keeper(queue: usize) -> (SeedKeeper, Sender<()>, Arc<Mutex<Vec<usize>>>) {
     let (permit, permits) = channel();
     let batches = Arc::<Mutex<Vec<usize>>>::default();
-    let store = Box::new(Still { permits, batches: Arc::clone(&batches) });
+    let store = Stores::one(Still { permits, batches: Arc::clone(&batches) });
     (SeedKeeper::start(store, Box::new(TestEntropy::new("keeper")), queue).unwrap(), permit, batches)
 }
 
@@ -128,7 +132,7 @@ async fn every_request_reaches_the_store() {
     let (keeper, _permit, _) = keeper(1);
     assert_eq!(keeper.open(cid("1")).await.err().unwrap().code(), "custody-not-found");
     assert_eq!(keeper.shred(cid("1")).await.unwrap_err().code(), "custody-locked");
-    assert_eq!(keeper.status().await.unwrap().used, 2);
+    assert_eq!(keeper.status().await.unwrap()[0].of.used, 2);
     assert_eq!(keeper.list().await.unwrap()[0].placed, cid("a"));
 }
 
@@ -168,9 +172,9 @@ async fn jobs_go_on_between_requests_to_their_end() {
         };
         assert_eq!((job.kind, job.done, job.faults, job.trouble), (kind, done, faults, None));
         // Requests are answered beside it.
-        assert_eq!(keeper.status().await.unwrap().used, 2);
+        assert_eq!(keeper.status().await.unwrap()[0].of.used, 2);
     }
-    assert_eq!(keeper.rotate(Role::First, None).await.unwrap_err().code(), "custody-many-keks");
+    assert_eq!(keeper.rotate(None, Role::First, None).await.unwrap_err().code(), "custody-many-keks");
 }
 
 #[tokio::test]
@@ -195,7 +199,7 @@ async fn the_soft_store_behind_a_keeper() {
     let own = home.path().join("seeds");
     let entropy = &mut TestEntropy::new("store");
     let store = FileStore::create(&own, &[], Keks::soft(&seed), &cid("node"), entropy).unwrap();
-    let keeper = SeedKeeper::start(Box::new(store), Box::new(TestEntropy::new("keeper")), 16).unwrap();
+    let keeper = SeedKeeper::start(Stores::one(store), Box::new(TestEntropy::new("keeper")), 16).unwrap();
     let (one, again, other) =
         tokio::join!(keeper.create(cid("1")), keeper.create(cid("1")), keeper.create(cid("2")));
     let one = one.unwrap().commitment();

@@ -9,11 +9,14 @@ pub(crate) mod file;
 mod job;
 mod keeper;
 pub mod kek;
+mod stores;
 
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod keeper_tests;
+#[cfg(test)]
+mod stores_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -22,6 +25,7 @@ pub use file::FileStore;
 pub use job::{JobKind, JobStatus};
 pub use keeper::SeedKeeper;
 use kek::{KekId, KekKind, Role};
+pub use stores::{Named, StoreStatus, Stores, trouble_of};
 
 use dta_crypto::{Entropy, OrderKey};
 use std::path::PathBuf;
@@ -31,7 +35,7 @@ pub type CidBytes = [u8; 36];
 /// An uncompressed SEC1 point on secp256k1: 65 bytes.
 pub type Commitment = [u8; 65];
 
-/// Keeps the wrapped seeds of orders. Every method blocks on disk or device; one thread owns a store (`keeper`).
+/// Keeps the wrapped seeds of orders; [`Stores`] is all of a node's. Every method blocks on disk or device; one thread owns a store (`keeper`).
 pub trait SeedStore: Send {
     /// Makes the seeds of these orders, or finds those that are already there: the same placed CID always answers
     /// the same key. One answer for each order, in their order.
@@ -61,6 +65,10 @@ pub trait SeedStore: Send {
     /// the store holds; a KEK that was last seen in trouble is asked again.
     /// Errors: that of the first copy or KEK that is not; `Io`.
     fn ready(&mut self) -> Result<(), SeedError>;
+
+    /// Whether this store has the seed of an order, or had it until it was shredded.
+    /// Errors: those of `open`, where it cannot say that it has not.
+    fn holds(&mut self, placed: &CidBytes) -> Result<bool, SeedError>;
 
     /// The state of the store and of its copies, as of now; goes through all slots. No secrets.
     fn status(&mut self) -> SeedStatus;

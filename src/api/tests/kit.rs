@@ -143,7 +143,7 @@ impl Node {
             crypto: CryptoPool::start(2).unwrap(),
             unknown_seeds: 0,
             verifier: Verifier::new(Box::new(OsEntropy)),
-            seeds: SeedKeeper::start(Box::new(seeds), Box::new(OsEntropy), 64).unwrap(),
+            seeds: SeedKeeper::start(seeds, Box::new(OsEntropy), 64).unwrap(),
             keyring: Arc::new(keyring),
             checkpoint: newest,
             witness,

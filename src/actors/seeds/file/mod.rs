@@ -359,6 +359,17 @@ impl SeedStore for FileStore {
         self.set.write(&[(slot, bytes)])
     }
 
+    fn holds(&mut self, placed: &CidBytes) -> Result<bool, SeedError> {
+        self.refresh()?;
+        if self.book.orders.contains_key(placed) {
+            return Ok(true);
+        }
+        match self.absent(placed) {
+            SeedError::NotFound => Ok(false),
+            error => Err(error),
+        }
+    }
+
     fn ready(&mut self) -> Result<(), SeedError> {
         self.refresh()?;
         self.need_every_copy()?;
