@@ -84,6 +84,9 @@ impl Stores {
     /// # Errors
     /// As there.
     pub fn shred(&mut self, placed: &CidBytes) -> Result<(), SeedError> {
+        if self.others.is_empty() {
+            return self.default.store.shred(placed);
+        }
         let found = self.find(placed)?.ok_or(SeedError::NotFound)?;
         self.at(found).map_or(Err(SeedError::NotFound), |store| store.shred(placed))
     }
