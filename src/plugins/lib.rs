@@ -1,0 +1,17 @@
+//! What the service plugins compute, and no more: no I/O, no clock; randomness is injected ([`dta_crypto::Entropy`]).
+//!
+//! `ecies` seals a text to an order's commitment; `keys` adds the keys of several parties; `field`
+//! reads all of these from an order's extension.
+
+pub mod ecies;
+pub mod field;
+pub mod keys;
+
+#[cfg(test)]
+mod tests;
+
+/// Ends the process where an interface allows an error that cannot occur: a length fixed by a type, or a chance
+/// below 2^-120. A made-up key instead would be believed.
+pub(crate) fn impossible() -> ! {
+    std::process::abort()
+}
