@@ -1,5 +1,6 @@
-//! Held to the original's answers, and to rust-bitcoin.
+//! Held to the original's answers, to the vectors of the BIPs, and to rust-bitcoin.
 
+mod bitcoin;
 mod ecies;
 mod field;
 mod keys;
