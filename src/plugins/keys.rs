@@ -103,7 +103,7 @@ impl PublicPoint {
 /// The sum of two public keys: the public key of [`add_secrets`] of their secrets.
 ///
 /// Whoever may choose one addend after having seen the other can choose the sum. Ask each party for a proof that it holds its own
-/// (`proof` of a commitment, an identity document) before paying to the sum.
+/// (`proof` of a commitment, [`crate::share`], an identity document) before paying to the sum.
 ///
 /// # Errors
 /// [`SumError::Zero`].

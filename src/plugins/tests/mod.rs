@@ -4,6 +4,7 @@ mod bitcoin;
 mod ecies;
 mod field;
 mod keys;
+mod share;
 
 use dta_crypto::{Entropy, OrderKey, Secret};
 use serde_json::Value;
