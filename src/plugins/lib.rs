@@ -1,0 +1,19 @@
+//! What the service plugins compute, and no more: no I/O, no clock; randomness is injected ([`dta_crypto::Entropy`]).
+//!
+//! `ecies` seals a text to an order's commitment; `keys` adds the keys of several parties; `share` proves that one of
+//! them holds its part; `bitcoin` writes the sum as an address; `field` reads all of these from an order's extension.
+
+pub mod bitcoin;
+pub mod ecies;
+pub mod field;
+pub mod keys;
+pub mod share;
+
+#[cfg(test)]
+mod tests;
+
+/// Ends the process where an interface allows an error that cannot occur: a length fixed by a type, or a chance
+/// below 2^-120. A made-up address instead would be paid to.
+pub(crate) fn impossible() -> ! {
+    std::process::abort()
+}
