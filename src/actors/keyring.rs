@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dta_crypto::{IdentityKeys, Secret, hosted_seed};
+use dta_crypto::{IdentityKeys, Secret, hkdf, hosted_seed};
 use dta_events::identity::Standing;
 use dta_events::ids::identity_aggregate;
 use dta_events::replay_identity;
@@ -49,6 +49,12 @@ impl Keyring {
             Some(uuid) => IdentityKeys::from_seed(&hosted_seed(&self.node_seed, uuid)),
             None => IdentityKeys::from_seed(&self.node_seed),
         }
+    }
+
+    /// What only this node can derive, for one plugin and one thing of its own.
+    pub fn for_plugin(&self, plugin: &str, about: &[u8]) -> Secret<32> {
+        let length = [u8::try_from(plugin.len()).unwrap_or(u8::MAX)];
+        hkdf(self.node_seed.expose(), &[b"milagro-dta/v1/plugin/", &length, plugin.as_bytes(), about])
     }
 
     /// The identity, if it is at hand.

@@ -14,6 +14,7 @@ pub mod order_chain;
 pub mod orders;
 pub mod outbox;
 pub mod peers;
+pub mod plugged;
 pub mod projector;
 pub mod proofs;
 pub mod seeds;

@@ -14,6 +14,7 @@ use super::keyring::{Keyring, Known};
 use super::log::{Append, EventLog, LogHandle};
 use super::peers::Incoming;
 use super::peers::book::Book;
+use super::plugged::Plugged;
 use super::seeds::SeedKeeper;
 use super::unavailable::Unavailable;
 use super::verifier::Verifier;
@@ -26,7 +27,7 @@ pub struct Services {
     /// The node's own identity.
     pub node: Cid,
     /// The plugin this node runs.
-    pub plugin: String,
+    pub plugin: Plugged,
     /// Reads of the log; its writer alone appends.
     pub log: Arc<dyn EventLog>,
     /// The one writer of the log.

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::crypto_pool::PoolBusy;
 use super::log::{NotWritten, ReadError};
+use super::plugged::PluginFault;
 use super::seeds::SeedError;
 
 /// What keeps the node from answering now. What was appended before stands and is finished later; asking again is safe.
@@ -24,6 +25,14 @@ pub enum Unavailable {
     /// Custody cannot do it now.
     #[error("custody: {0}")]
     Custody(#[from] SeedError),
+    /// The plugin did not do its part.
+    #[error("plugin {name}: {fault}")]
+    Plugin {
+        /// Its name.
+        name: &'static str,
+        /// What became of it.
+        fault: PluginFault,
+    },
     /// The node's own data is not what it wrote.
     #[error("the node's own data: {0}")]
     Inconsistent(String),
@@ -38,7 +47,7 @@ impl Unavailable {
                 matches!(error, NotWritten::Busy | NotWritten::SpaceReserve | NotWritten::Stopped)
             }
             Unavailable::Custody(error) => error.is_temporary(),
-            Unavailable::Read(_) | Unavailable::Inconsistent(_) => false,
+            Unavailable::Read(_) | Unavailable::Inconsistent(_) | Unavailable::Plugin { .. } => false,
         }
     }
 }

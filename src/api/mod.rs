@@ -13,6 +13,7 @@ mod blocks;
 mod chain;
 mod commands;
 mod error;
+mod ext;
 mod fulfill;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -218,6 +219,11 @@ fn clients_routes(cfg: &mut web::ServiceConfig, node_type: NodeType) {
         .service(resource("/v1/seeds/rotate", None, Some(web::post().to(seeds::rotate))))
         .service(resource("/v1/seeds/rewrap", None, Some(web::post().to(seeds::rewrap))))
         .service(resource("/v1/seeds/verify", None, Some(web::post().to(seeds::verify))))
+        .service(resource(
+            "/v1/ext/{plugin}/{path:.*}",
+            Some(get().to(ext::call)),
+            Some(web::post().to(ext::call)),
+        ))
         .service(resource("/v1/mirror/follow", None, Some(web::post().to(mirror::follow))))
         .service(resource("/v1/mirror/unfollow", None, Some(web::post().to(mirror::unfollow))))
         .service(resource("/v1/mirror/check", None, Some(web::post().to(mirror::check))))

@@ -1,8 +1,11 @@
 //! Orders: `POST /v1/order`, `GET /v1/order`, `GET /v1/order/{reference}`.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use dta_events::order::{Order, Party, Step, StepFacts, Terms};
+use dta_plugins::Private;
 use dta_projections::OrderRow;
 use dta_protocol::body::ORDER_TYPE;
 use dta_protocol::{Cid, Extension, Kind};
@@ -26,7 +29,7 @@ struct Placed {
     order_reference: String,
     #[serde(rename = "orderCID", skip_serializing_if = "Option::is_none")]
     cid: Option<String>,
-    /// Uncompressed SEC1 in hex; absent, as is the extension, while the fiduciary has not answered.
+    /// Hex, as the plugin tells it: with `milagro` uncompressed SEC1. Absent, as is the extension, while the fiduciary has not answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     commitment: Option<String>,
     /// Unix seconds.
@@ -41,23 +44,23 @@ pub(super) async fn place(app: web::Data<App>, posted: Posted) -> Result<HttpRes
     let place = Place {
         fiduciary: app.fiduciary,
         beneficiary: fields.cid("beneficiaryIDDocumentCID")?,
-        coin: 0,
         terms: terms(fields.fields("policy")?)?,
-        extension: fields.texts("extension")?,
+        extension: Arc::new(Private::new(fields.texts("extension")?)),
     };
+    let asked = place.extension.clone();
     let mut placed = app.settled(app.desk.place(place, caller.clone()).await).await?;
     if placed.commitment.is_none() {
         let order = placed.order.aggregate;
         app.brought(order).await?;
-        placed = app.settled(app.desk.placed(order, caller, placed.sequence).await).await?;
+        placed = app.settled(app.desk.placed(order, asked, caller, placed.sequence).await).await?;
     }
     let status = if placed.commitment.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
     let mut answer = app.answer(status, placed.sequence).await;
     Ok(answer.json(Placed {
         order_reference: placed.reference,
         cid: placed.order.placed.map(|cid| cid.to_string()),
-        extension: placed.commitment.map(|_| placed.extension),
-        commitment: placed.commitment.map(hex::encode),
+        extension: placed.commitment.is_some().then_some(placed.extension),
+        commitment: placed.commitment,
         created_at: placed.created_at_ms / 1_000,
     }))
 }

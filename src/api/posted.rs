@@ -111,7 +111,7 @@ pub(super) async fn read(
 }
 
 /// `application/json`, with no charset or UTF-8. A page can send anything else across origins without being asked.
-fn is_json(headers: &HeaderMap) -> Result<(), ApiError> {
+pub(super) fn is_json(headers: &HeaderMap) -> Result<(), ApiError> {
     let is_json = |value: &str| {
         let mut parts = value.split(';').map(str::trim);
         let is_utf8 = |parameter: &str| match parameter.split_once('=') {

@@ -51,6 +51,7 @@ pub(super) fn turned_down(code: String) -> ApiError {
         "unknown-identity"
         | "wrong-signer"
         | "unknown-plugin"
+        | "plugin-refused"
         | "coin-unknown"
         | "policy-unsupported"
         | "policy-invalid"
@@ -129,6 +130,7 @@ impl From<order::Rejection> for ApiError {
             R::UnknownIdentity { .. }
             | R::WrongSigner(_)
             | R::UnknownPlugin(_)
+            | R::PluginRefused { .. }
             | R::CoinUnknown(_)
             | R::PolicyUnsupported
             | R::PolicyInvalid { .. }
@@ -197,6 +199,9 @@ impl From<Unavailable> for ApiError {
             Unavailable::Read(ReadError::Engine(_)) => ApiError::unavailable("log-unreadable", text),
             Unavailable::Read(ReadError::Damaged(_)) => ApiError::internal(text),
             Unavailable::Custody(error) => custody(&error, text),
+            Unavailable::Plugin { fault, .. } => {
+                ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, fault.code(), text)
+            }
             Unavailable::Inconsistent(_) => ApiError::internal(text),
         }
     }

@@ -1,8 +1,11 @@
 //! Redemption: `POST /v1/order/secret`.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
 use actix_web::{HttpResponse, web};
+use dta_plugins::Private;
 use dta_protocol::Extension;
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -19,7 +22,7 @@ const SECRET_DIGITS: usize = 64;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer<'a> {
-    commitment: String,
+    commitment: &'a str,
     order_reference: &'a str,
     extension: &'a Extension,
 }
@@ -30,14 +33,15 @@ pub(super) async fn redeem(app: web::Data<App>, posted: Posted) -> Result<HttpRe
     let Posted { mut fields, caller } = posted;
     let name = fields.required("orderReference")?;
     let beneficiary = fields.cid("beneficiaryIDDocumentCID")?;
-    let extension = fields.texts("extension")?;
+    let extension = Arc::new(Private::new(fields.texts("extension")?));
+    let asked = extension.clone();
     let order = app.desk.find(&name)?.ok_or_else(ApiError::no_order)?;
     let redeem = Redeem { order, beneficiary, extension };
     let mut redeemed = app.settled(app.desk.redeem(redeem, caller.clone()).await).await?;
     if !redeemed.released {
         let before = redeemed.sequence;
         app.brought(order.aggregate).await?;
-        redeemed = app.settled(app.desk.redeemed(order, caller, before).await).await?;
+        redeemed = app.settled(app.desk.redeemed(order, asked, caller, before).await).await?;
     }
     let body = body_of(&redeemed).map_err(ApiError::internal)?;
     let status = if redeemed.released { StatusCode::OK } else { StatusCode::ACCEPTED };
@@ -49,7 +53,7 @@ pub(super) async fn redeem(app: web::Data<App>, posted: Posted) -> Result<HttpRe
 /// The answer in JSON, in buffers that wipe themselves and are never grown, which would leave a copy behind.
 fn body_of(redeemed: &Redeemed) -> Result<Zeroizing<Vec<u8>>, serde_json::Error> {
     let rest = Answer {
-        commitment: hex::encode(redeemed.commitment),
+        commitment: &redeemed.commitment,
         order_reference: &redeemed.reference,
         extension: &redeemed.extension,
     };
@@ -88,8 +92,6 @@ impl std::io::Write for Length {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use dta_crypto::{OrderKey, Secret};
     use serde_json::{Value, json};
 
@@ -100,9 +102,9 @@ mod tests {
             [("plainText".to_owned(), "\"quoted\"\n✓".to_owned()), ("".to_owned(), "".to_owned())];
         Redeemed {
             reference: "018b2f19-e79e-7d6a-a56d-29feb6211b04".to_owned(),
-            commitment: [4; 65],
+            commitment: "04".repeat(65),
             secret,
-            extension: extension.into(),
+            extension: Private::new(extension.into()),
             released: true,
             sequence: None,
         }

@@ -117,7 +117,7 @@ pub(super) async fn status(app: web::Data<App>) -> Result<HttpResponse, ApiError
         api_version: "v1",
         node_cid: services.node.to_string(),
         extension_vendor: "Milagro",
-        plugin: &services.plugin,
+        plugin: services.plugin.name(),
         node_type: app.node_type.as_str(),
         log_length: head.count,
         projections: projections.collect(),

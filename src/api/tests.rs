@@ -7,6 +7,7 @@ mod lifecycle;
 mod log;
 mod mirror;
 mod peers;
+mod plugin;
 mod refused;
 mod vectors;
 mod wire;

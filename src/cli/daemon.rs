@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use dta_plugins::Registry;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -32,7 +33,7 @@ pub struct DaemonCommand {
 ///
 /// # Errors
 /// The home does not open, or the address is taken.
-pub fn run(home: Home, command: &DaemonCommand) -> anyhow::Result<()> {
+pub fn run(home: Home, command: &DaemonCommand, plugins: &Registry) -> anyhow::Result<()> {
     let settings = Config::read(&home)?;
     log_lines(&settings.log)?;
     abort_on_panic();
@@ -49,7 +50,7 @@ pub fn run(home: Home, command: &DaemonCommand) -> anyhow::Result<()> {
     reached(CrashPoint::StartOpened);
     let system = actix::System::new();
     let lock = system.block_on(async {
-        let mut running = Running::start(node, command.listen)?;
+        let mut running = Running::start(node, command.listen, plugins)?;
         running.caught_up().await?;
         if let Some(address) = running.peer_address {
             tracing::info!(%address, "listening for other nodes");

@@ -11,6 +11,7 @@ pub mod mirror;
 pub mod order;
 mod parallel;
 pub mod peer;
+pub mod plugin;
 mod progress;
 pub mod projection;
 pub mod recover;
@@ -23,9 +24,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use dta_plugins::Registry;
 use dta_protocol::name_is_plain;
 
 use crate::config::find_home;
+use crate::harden;
 
 /// A decentralized trust authority: a network HSM whose chain of custody anyone can check.
 #[derive(Debug, Parser)]
@@ -63,6 +66,9 @@ enum Command {
     Ipfs(ipfs::IpfsCommand),
     /// Build a lost node again from what mirrors hold of it on IPFS
     Recover(recover::RecoverCommand),
+    /// The service plugins of this program
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
     /// The event log: read it, check it, index it anew
     #[command(subcommand)]
     Log(log::LogCommand),
@@ -105,12 +111,31 @@ pub fn causes(error: &anyhow::Error) -> String {
     })
 }
 
+/// The whole of `dta`, with these plugins: reads the command line, does what it says, and says what went wrong.
+pub fn main(plugins: &Registry) -> ExitCode {
+    harden::no_core_dumps();
+    match Cli::parse().run(plugins) {
+        Ok(status) => status,
+        // Who reads has read enough.
+        Err(error) if error.downcast_ref::<io::Error>().is_some_and(is_broken_pipe) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to be told if this fails.
+            let _ = writeln!(io::stderr(), "dta: {}", causes(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}
+
 impl Cli {
-    /// Does what the command line says, and answers the exit status: 3 if it is accepted and not finished.
+    /// Does what the command line says with these plugins, and answers the exit status: 3 if it is accepted and not finished.
     ///
     /// # Errors
     /// For people to read.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self, plugins: &Registry) -> anyhow::Result<ExitCode> {
         // An auditor has no home.
         let find = || find_home(self.home).map_err(anyhow::Error::msg);
         if let Command::Audit(command) = &self.command {
@@ -123,7 +148,8 @@ impl Cli {
             Command::Mirror(command) => return mirror::run(&home, &command),
             Command::Seeds(command) => return seeds::run(&home, &command),
             Command::Init(command) => init::run(&home, &command),
-            Command::Daemon(command) => daemon::run(home, &command),
+            Command::Daemon(command) => daemon::run(home, &command, plugins),
+            Command::Plugin(command) => plugin::run(&home, &command, plugins),
             Command::Identity(command) => identity::run(&home, command),
             Command::Audit(command) => return audit::run(&command, || Ok(home)),
             Command::Ipfs(command) => ipfs::run(&home, &command),

@@ -51,8 +51,8 @@ pub struct Node {
     /// Who keeps the keys of orders placed here; the node itself if none.
     #[serde(deserialize_with = "parsed")]
     pub fiduciary: Option<Cid>,
-    /// The plugin; `milagro`.
-    pub plugin: Plugin,
+    /// The plugin's name; `milagro`.
+    pub plugin: String,
 }
 
 /// What a node is.
@@ -76,24 +76,6 @@ impl NodeType {
             NodeType::Multi => "multi",
             NodeType::Principal => "principal",
             NodeType::Fiduciary => "fiduciary",
-        }
-    }
-}
-
-/// The plugins there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Plugin {
-    /// The key pair itself, nothing added.
-    #[default]
-    Milagro,
-}
-
-impl Plugin {
-    /// As in `plugin` of orders and of the status.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Plugin::Milagro => "milagro",
         }
     }
 }
@@ -198,7 +180,7 @@ pub enum LogFormat {
 
 impl Default for Node {
     fn default() -> Self {
-        Self { r#type: NodeType::Multi, fiduciary: None, plugin: Plugin::Milagro }
+        Self { r#type: NodeType::Multi, fiduciary: None, plugin: dta_plugins::milagro::NAME.to_owned() }
     }
 }
 

@@ -60,6 +60,11 @@ impl IdentityKeys {
         self.bls.sign(&self.public.bls, bls::PROVE, &[]).compress()
     }
 
+    /// The long-term key on secp256k1: what a plugin adds to a released one.
+    pub fn secp256k1(&self) -> &OrderKey {
+        &self.secp256k1
+    }
+
     /// BIP340 over the tagged hash of `data`; deterministic (auxiliary randomness of 32 zero bytes).
     pub fn secp256k1_sign(&self, tag: &str, data: &[u8]) -> [u8; 64] {
         self.secp256k1.sign(tag, data)

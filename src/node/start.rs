@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use actix::{Actor, Arbiter};
 use actix_web::web;
+use dta_plugins::{PublicPoint, Registry};
+use dta_protocol::Cid;
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -19,6 +21,7 @@ use crate::actors::clock_watch::ClockWatch;
 use crate::actors::crypto_pool::CryptoPool;
 use crate::actors::follow::{self, Following};
 use crate::actors::identities::Identities;
+use crate::actors::keyring::Keyring;
 use crate::actors::log::writer::{BATCH_MAX, QUEUE};
 use crate::actors::log::{LogReader, LogWriter, ReadError, Uncertain};
 use crate::actors::network::Network;
@@ -27,6 +30,7 @@ use crate::actors::outbox::Outbox;
 use crate::actors::peers::book::Book;
 use crate::actors::peers::pins::Pins;
 use crate::actors::peers::{Incoming, PeerClient};
+use crate::actors::plugged::{LIMIT, Plugged};
 use crate::actors::projector::{self, Projector, Waited};
 use crate::actors::seeds::{SeedKeeper, trouble_of};
 use crate::actors::services::{IN_FLIGHT, Services};
@@ -71,6 +75,17 @@ pub enum StartError {
     /// The checkpoints, or the notes of others' logs, cannot be read from the log.
     #[error("checkpoints and notes: {0}")]
     Checkpoints(Unavailable),
+    /// A plugin that this program does not have.
+    #[error("node.plugin: {name:?} is none of the plugins of this program: {known}")]
+    Plugin {
+        /// As the settings name it.
+        name: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// The node's own identity is not readable.
+    #[error("the node's identity: {0}")]
+    Identity(Unavailable),
     /// The pins cannot be read from the log.
     #[error("pins: {0}")]
     Pins(Unavailable),
@@ -110,13 +125,15 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts everything; call it on the actix system's thread. `listen` overrides the settings.
+    /// Starts everything; call it on the actix system's thread. `listen` overrides the settings; the plugin is one of `plugins`.
     ///
     /// # Errors
     /// See [`StartError`].
-    pub fn start(node: OpenNode, listen: Option<SocketAddr>) -> Result<Self, StartError> {
+    pub fn start(node: OpenNode, listen: Option<SocketAddr>, plugins: &Registry) -> Result<Self, StartError> {
         let OpenNode { lock, home, config, identity, epoch, checkpoint, log, keyring, mut seeds, libp2p } =
             node;
+        let keyring = Arc::new(keyring);
+        let plugin = plugged(&config.node.plugin, plugins, &identity, &keyring, LIMIT)?;
         // Tokens are asked now, and again when they are needed: the rest of the node serves without them.
         seeds.check();
         if let Some(trouble) = trouble_of(&seeds.status()) {
@@ -160,14 +177,14 @@ impl Running {
         let services = Arc::new(Services {
             node: identity,
             peers: Book::read(&*log, config.peers.trust == Trust::Open).map_err(StartError::Pins)?,
-            plugin: config.node.plugin.as_str().to_owned(),
+            plugin,
             log,
             writer: writer.handle(),
             crypto: CryptoPool::start(cores)?,
             unknown_seeds: unknown.len(),
             verifier: Verifier::new(Box::new(OsEntropy)),
             seeds: SeedKeeper::start(seeds, Box::new(OsEntropy), SEED_QUEUE)?,
-            keyring: Arc::new(keyring),
+            keyring,
             checkpoint: newest,
             witness: watched,
             clock_watch: Arc::new(ClockWatch::new(&*clock, config.clock.trusted_after_ms)),
@@ -360,6 +377,27 @@ impl Running {
         tracing::info!("stopped");
         Ok(lock)
     }
+}
+
+/// The plugin of this name.
+///
+/// # Errors
+/// `Plugin` if there is none; `Identity`.
+pub(crate) fn plugged(
+    name: &str,
+    plugins: &Registry,
+    node: &Cid,
+    keyring: &Arc<Keyring>,
+    limit: Duration,
+) -> Result<Plugged, StartError> {
+    let unknown = || StartError::Plugin { name: name.to_owned(), known: plugins.names() };
+    let plugin = plugins.get(name).ok_or_else(unknown)?;
+    let inconsistent = |what: String| StartError::Identity(Unavailable::Inconsistent(what));
+    let known = keyring.get(node).map_err(StartError::Identity)?;
+    let known = known.ok_or_else(|| inconsistent(format!("{node} is not in the log")))?;
+    let key = PublicPoint::parse(&known.document.public().secp256k1);
+    let key = key.map_err(|error| inconsistent(error.to_string()))?;
+    Ok(Plugged::new(plugin, key, keyring.clone(), limit))
 }
 
 /// Waits until nobody else works with the node. The server's threads are not joined, and one that is a moment late would hold

@@ -21,6 +21,8 @@ use tempfile::TempDir;
 /// A home that goes away with the test.
 pub struct Home {
     folder: TempDir,
+    /// What runs here.
+    program: PathBuf,
 }
 
 impl Home {
@@ -32,12 +34,12 @@ impl Home {
     }
 
     pub fn empty() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self::in_folder(tempfile::tempdir().unwrap())
     }
 
     /// As [`Home::empty`], where syncs cost nothing.
     pub fn in_memory() -> Self {
-        Self { folder: in_memory() }
+        Self::in_folder(in_memory())
     }
 
     /// A home of its own that holds what another did, with what lies beside that.
@@ -47,9 +49,19 @@ impl Home {
 
     /// As [`Home::copied`], but for folders of this name.
     pub fn copied_without(from: &Path, name: &str) -> Self {
-        let home = Self { folder: in_memory() };
+        let home = Self::in_memory();
         copy_all_but(from, home.folder.path(), name);
         home
+    }
+
+    fn in_folder(folder: TempDir) -> Self {
+        Self { folder, program: env!("CARGO_BIN_EXE_dta").into() }
+    }
+
+    /// With another program than `dta`.
+    #[must_use]
+    pub fn with_program(self, program: PathBuf) -> Self {
+        Self { program, ..self }
     }
 
     pub fn path(&self) -> PathBuf {
@@ -62,7 +74,7 @@ impl Home {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dta"));
+        let mut command = Command::new(&self.program);
         command.arg("--home").arg(self.path()).args(arguments).stdin(Stdio::null());
         command
     }

@@ -107,11 +107,17 @@ pub struct Settings {
     pub order_wait_ms: u64,
     pub give_up_after_ms: u64,
     pub missing_after_ms: u64,
+    pub plugin: &'static str,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { order_wait_ms: 30_000, give_up_after_ms: 259_200_000, missing_after_ms: 600_000 }
+        Self {
+            order_wait_ms: 30_000,
+            give_up_after_ms: 259_200_000,
+            missing_after_ms: 600_000,
+            plugin: "milagro",
+        }
     }
 }
 
@@ -122,9 +128,9 @@ impl Settings {
     }
 
     pub fn text(&self, node_type: &str, fiduciary: &str) -> String {
-        let Self { order_wait_ms, give_up_after_ms, missing_after_ms } = self;
+        let Self { order_wait_ms, give_up_after_ms, missing_after_ms, plugin } = self;
         format!(
-            "[node]\ntype = \"{node_type}\"\nfiduciary = \"{fiduciary}\"\n\
+            "[node]\ntype = \"{node_type}\"\nfiduciary = \"{fiduciary}\"\nplugin = \"{plugin}\"\n\
              [http]\norder_wait_ms = {order_wait_ms}\n\
              [peers]\ngive_up_after_ms = {give_up_after_ms}\nmissing_after_ms = {missing_after_ms}\n\
              [clock]\ntrusted_after_ms = 1\n\

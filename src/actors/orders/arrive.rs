@@ -10,7 +10,7 @@ use super::error::OrderError;
 use super::message::Stands;
 use super::parcel;
 use super::reopen::inconsistent;
-use super::work::Private;
+use super::work::Unsealed;
 use crate::actors::identities::IdentityError;
 use crate::actors::log::{Block, BlockClass};
 
@@ -66,6 +66,7 @@ impl Course<'_> {
         let mut steps = Vec::new();
         // Signed notes, and whether each is of the log that holds a step.
         let mut notes = Vec::new();
+        let mut extensions = Vec::new();
         let mut unbelieved = None;
         match believer.disclose().await {
             Ok(named) => self.named = named,
@@ -79,14 +80,16 @@ impl Course<'_> {
             if unbelieved.is_some() {
                 break;
             }
-            let Believed { step, blocks, note, seen } = match believer.believe(&order, envelope).await {
-                Ok(believed) => believed,
-                Err(error) => {
-                    unbelieved = Some(error);
-                    break;
-                }
-            };
+            let Believed { step, blocks, extension, note, seen } =
+                match believer.believe(&order, envelope).await {
+                    Ok(believed) => believed,
+                    Err(error) => {
+                        unbelieved = Some(error);
+                        break;
+                    }
+                };
             steps.push(step);
+            extensions.extend(extension.map(|extension| (cid, extension)));
             notes.extend(note.map(|note| (note, true)));
             notes.extend(seen.into_iter().map(|note| (note, false)));
             self.incoming.insert(cid, blocks);
@@ -111,7 +114,7 @@ impl Course<'_> {
         }
         if let Some(block) = self.found_again(arrival)? {
             self.incoming.insert(block.0, vec![block.1]);
-            self.run(&Command::FindCustody, Private::default(), Cause::Due).await?;
+            self.run(&Command::FindCustody, Unsealed::default(), Cause::Due).await?;
         }
         if steps.is_empty() {
             return Ok(());
@@ -122,6 +125,7 @@ impl Course<'_> {
         if let Err(rejection) = self.order()?.prepare(&command, &facts) {
             return self.refuse(&command, facts.now_ms, rejection, Cause::Asked).await;
         }
+        self.judged(&command, &mut believer, &extensions).await?;
         // Only now that the steps are taken: nobody fills the log with identities.
         for stranger in std::mem::take(&mut believer.strangers) {
             match services.learn(&stranger.document, &self.caller).await {
@@ -140,7 +144,7 @@ impl Course<'_> {
                 return self.refuse(&command, facts.now_ms, Rejection::NoteInvalid, Cause::Asked).await;
             }
         }
-        self.run(&command, Private::default(), Cause::Asked).await
+        self.run(&command, Unsealed::default(), Cause::Asked).await
     }
 
     /// The sealed secret that a recovery did not find, if its fiduciary brings it again: the block that the release names.

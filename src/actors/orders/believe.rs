@@ -9,7 +9,7 @@ use dta_events::order::{Order, Parties, Party, ReceivedStep, Rejection, Step, St
 use dta_proof::Origin;
 use dta_protocol::body::{self, Plaintext};
 use dta_protocol::sealed::{self, SealRequest};
-use dta_protocol::{Body, Cid, Descriptor, Envelope, Identity, Kind, Role, Statement};
+use dta_protocol::{Body, Cid, Descriptor, Envelope, Extension, Identity, Kind, Role, Statement};
 
 use super::arrival::Arrival;
 use super::error::OrderError;
@@ -35,6 +35,8 @@ pub(super) struct Believer<'a> {
 pub(super) struct Believed {
     pub(super) step: ReceivedStep,
     pub(super) blocks: Vec<Block>,
+    /// What it says to the fiduciary's plugin, if it is an order or a redemption.
+    pub(super) extension: Option<Extension>,
     /// The signed note of the log that holds it.
     pub(super) note: Option<String>,
     /// Notes of others' logs that its signer had seen.
@@ -114,6 +116,7 @@ impl<'a> Believer<'a> {
             self.check_keys(order, &plaintext).await?;
         }
         let seen = contain(|| body::seen_in(plaintext.expose())).unwrap_or_default();
+        let extension = contain(|| extension_in(kind, &plaintext)).ok().flatten();
         drop(plaintext);
         let note = match &statement.body {
             Body::Order { note } => note.clone(),
@@ -146,7 +149,7 @@ impl<'a> Believer<'a> {
             reserved_policy_is_empty: said.reserved_policy_is_empty,
             proof: said.proof,
         };
-        Ok(Believed { step, blocks, note, seen })
+        Ok(Believed { step, blocks, extension, note, seen })
     }
 
     /// The keys that a redemption discloses must open the order's first two bodies, else its beneficiary could not read the
@@ -282,6 +285,16 @@ impl<'a> Believer<'a> {
         }
         let sealed = self.arrival.blocks.get(secret).ok_or(Rejection::BlockMissing(*secret))?;
         Ok(Some(block(*secret, BlockClass::Held, sealed)))
+    }
+}
+
+fn extension_in(kind: Kind, plaintext: &SecretBytes) -> Option<Extension> {
+    match kind {
+        Kind::Placed => body::Placed::decode(plaintext.expose()).ok().map(|placed| placed.extension),
+        Kind::RedemptionRequested => {
+            body::RedemptionRequested::decode(plaintext.expose()).ok().map(|request| request.extension)
+        }
+        _ => None,
     }
 }
 

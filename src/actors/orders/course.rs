@@ -8,12 +8,13 @@ use dta_events::ids::secret_claim;
 use dta_events::order::{Command, Due, Event, Facts, Hosts, Order, Rejection, StepFacts, Verdict, Work};
 use dta_events::record::{Aggregate, Effect};
 use dta_events::replay_order;
+use dta_plugins::Private;
 use dta_protocol::{Cid, Extension};
 
 use super::error::OrderError;
 use super::reopen::{self, Opened};
 use super::slot::{Loaded, Slot};
-use super::work::{self, Private, Product};
+use super::work::{self, Product, Unsealed};
 use crate::actors::log::{Block, NotWritten};
 use crate::actors::services::{Caller, Services};
 use crate::actors::unavailable::Unavailable;
@@ -36,6 +37,8 @@ pub(super) struct Course<'a> {
     pub(super) caller: Caller,
     /// The order's key pair, while this course has it: a release made here need not be opened again.
     pub(super) key: Option<Arc<OrderKey>>,
+    /// What the client says in this request; for the plugin, if its answer depends on it.
+    pub(super) asked: Arc<Private>,
     /// What the fiduciary's plugin added to the last step made here.
     pub(super) extension: Option<Extension>,
     /// The node that sent the steps of this course, as who it signs its calls.
@@ -77,6 +80,7 @@ impl<'a> Course<'a> {
             slot,
             caller,
             key: None,
+            asked: Arc::default(),
             extension: None,
             from: None,
             named: None,
@@ -97,7 +101,7 @@ impl<'a> Course<'a> {
                     None => return Ok(()),
                 },
             };
-            match self.run(&command, Private::default(), Cause::Due).await {
+            match self.run(&command, Unsealed::default(), Cause::Due).await {
                 Ok(()) => {}
                 // It stays due, and is not asked again at once.
                 Err(OrderError::Rejected(rejection)) => {
@@ -131,7 +135,7 @@ impl<'a> Course<'a> {
     pub(super) async fn run(
         &mut self,
         command: &Command,
-        private: Private,
+        unsealed: Unsealed,
         cause: Cause,
     ) -> Result<(), OrderError> {
         let facts = self.gather(command).await?;
@@ -143,7 +147,7 @@ impl<'a> Course<'a> {
             Work::Sign(draft) => {
                 reached(CrashPoint::OrderPrepared);
                 let key = self.key.clone();
-                let product = work::perform(self.services, self.order()?, *draft, private, key).await?;
+                let product = work::perform(self.services, self.order()?, *draft, unsealed, key).await?;
                 reached(CrashPoint::OrderSigned);
                 Some(product)
             }
@@ -168,7 +172,7 @@ impl<'a> Course<'a> {
         let mut facts = Facts {
             now_ms: services.clock.wall_ms(),
             clock_trusted: services.clock_watch.look(&*services.clock),
-            plugin: services.plugin.clone(),
+            plugin: services.plugin.name().to_owned(),
             give_up_after_ms: services.give_up_after_ms,
             ..Facts::default()
         };

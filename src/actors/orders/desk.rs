@@ -6,6 +6,7 @@ use actix::Addr;
 use dta_events::ids::order_aggregate;
 use dta_events::order::{Command, Party};
 use dta_events::record::{Aggregate, AggregateKind};
+use dta_plugins::Private;
 use dta_protocol::Cid;
 
 use super::arrival::Arrival;
@@ -43,7 +44,11 @@ impl Desk {
                 // The key is taken by this very request: what it led to is answered, and nothing is claimed again.
                 Prior::Same(record) => {
                     caller.request = None;
-                    (record.aggregate, Task::PlacedBefore, Some(Before::of(&record)?))
+                    (
+                        record.aggregate,
+                        Task::PlacedBefore(place.extension.clone()),
+                        Some(Before::of(&record)?),
+                    )
                 }
                 Prior::None => {
                     let reference = self.new_reference();
@@ -236,12 +241,13 @@ impl Desk {
     pub async fn placed(
         &self,
         order: Aggregate,
+        asked: Arc<Private>,
         caller: Caller,
         before: Option<u64>,
     ) -> Result<Placed, OrderError> {
         let caller = Caller { request: None, ..caller };
         let before = before.map(|sequence| Before { sequence, step: None });
-        match self.tell(order, Task::PlacedBefore, caller, before).await? {
+        match self.tell(order, Task::PlacedBefore(asked), caller, before).await? {
             Answer::Placed(placed) => Ok(placed),
             _ => Err(mismatched()),
         }
@@ -255,12 +261,13 @@ impl Desk {
     pub async fn redeemed(
         &self,
         order: Named,
+        asked: Arc<Private>,
         caller: Caller,
         before: Option<u64>,
     ) -> Result<Redeemed, OrderError> {
         let caller = Caller { request: None, ..caller };
         let before = before.map(|sequence| Before { sequence, step: None });
-        match self.tell(order.aggregate, Task::RedeemedBefore, caller, before).await? {
+        match self.tell(order.aggregate, Task::RedeemedBefore(asked), caller, before).await? {
             Answer::Redeemed(redeemed) => Ok(redeemed),
             _ => Err(mismatched()),
         }

@@ -6,6 +6,7 @@ use actix::Message;
 use dta_crypto::OrderKey;
 use dta_events::order::{Command, Order, Party, Terms};
 use dta_events::record::Aggregate;
+use dta_plugins::Private;
 use dta_protocol::{Cid, Extension};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -23,12 +24,10 @@ pub struct Place {
     pub fiduciary: Cid,
     /// Who gets the secret; may be named at redemption.
     pub beneficiary: Option<Cid>,
-    /// 0 or 1.
-    pub coin: u8,
     /// When the fiduciary may act.
     pub terms: Terms,
-    /// For the fiduciary's plugin.
-    pub extension: Extension,
+    /// For the plugin.
+    pub extension: Arc<Private>,
 }
 
 /// An order stands.
@@ -37,11 +36,11 @@ pub struct Placed {
     pub order: Named,
     /// Its reference.
     pub reference: String,
-    /// Its public key; none while the fiduciary has not answered.
-    pub commitment: Option<[u8; 65]>,
+    /// Its public key in hex, as the plugin tells it; none while the fiduciary has not answered.
+    pub commitment: Option<String>,
     /// When it was placed, milliseconds since 1970 UTC.
     pub created_at_ms: u64,
-    /// What the fiduciary's plugin added.
+    /// What the plugin adds.
     pub extension: Extension,
     /// The newest record behind this answer.
     pub sequence: Option<u64>,
@@ -54,8 +53,8 @@ pub struct Redeem {
     pub order: Named,
     /// Who gets the secret; none: the one the order names.
     pub beneficiary: Option<Cid>,
-    /// For the fiduciary's plugin.
-    pub extension: Extension,
+    /// For the plugin.
+    pub extension: Arc<Private>,
 }
 
 /// An order as clients name it.
@@ -71,12 +70,12 @@ pub struct Named {
 pub struct Redeemed {
     /// The order's reference.
     pub reference: String,
-    /// The public key.
-    pub commitment: [u8; 65],
+    /// The public key in hex, as the plugin tells it.
+    pub commitment: String,
     /// The secret, if its beneficiary is hosted here.
     pub secret: Option<Arc<OrderKey>>,
-    /// What the plugin added.
-    pub extension: Extension,
+    /// What the plugin adds.
+    pub extension: Private,
     /// The release is here. If it is not, the fiduciary has not answered yet.
     pub released: bool,
     /// The newest record behind this answer.
@@ -102,9 +101,9 @@ pub(super) enum Task {
         reference: String,
         place: Box<Place>,
     },
-    PlacedBefore,
+    PlacedBefore(Arc<Private>),
     Redeem(Box<Redeem>),
-    RedeemedBefore,
+    RedeemedBefore(Arc<Private>),
     /// Close the order before release.
     Cancel {
         placed: Option<Cid>,

@@ -11,6 +11,7 @@ mod desk;
 mod error;
 mod message;
 mod parcel;
+mod plugin;
 mod prior;
 mod reopen;
 mod requests;

@@ -10,7 +10,7 @@ use super::course::{Cause, Course};
 use super::error::OrderError;
 use super::message::Stands;
 use super::reopen::{inconsistent, read};
-use super::work::Private;
+use super::work::Unsealed;
 use crate::actors::services::Services;
 
 /// A delivery that is ready to go.
@@ -41,7 +41,7 @@ impl Parcel {
 impl Course<'_> {
     /// What came of a delivery. That it ended otherwise meanwhile is no event.
     pub(super) async fn settle(&mut self, command: &Command) -> Result<Stands, OrderError> {
-        match self.run(command, Private::default(), Cause::Due).await {
+        match self.run(command, Unsealed::default(), Cause::Due).await {
             Ok(()) | Err(OrderError::Rejected(_)) => {}
             Err(error) => return Err(error),
         }

@@ -14,6 +14,7 @@ use crate::actors::keyring::Known;
 use crate::actors::log::StoredBlock;
 use crate::actors::services::Services;
 use crate::actors::unavailable::Unavailable;
+use crate::contain::contain;
 
 /// What a beneficiary finds in a release.
 pub(super) enum Opened {
@@ -31,6 +32,70 @@ pub(super) async fn committed(
 ) -> Result<body::Committed, OrderError> {
     let (_, _, plaintext) = parties(services, order, Kind::Committed, reader).await?;
     body::Committed::decode(plaintext.expose()).map_err(inconsistent)
+}
+
+/// What an order's first bodies say.
+pub(super) struct Bodies {
+    pub(super) placed: body::Placed,
+    /// None before there is a commitment.
+    pub(super) committed: Option<body::Committed>,
+}
+
+/// The bodies of the order and of its commitment: by the keys of a party hosted here, or those that the redemption disclosed to its
+/// beneficiary.
+pub(super) async fn bodies(services: &Services, order: &Order) -> Result<Bodies, OrderError> {
+    let has_commitment = order.step(Kind::Committed).is_some();
+    let reader = [Party::Principal, Party::Fiduciary].into_iter().find(|party| order.hosts(*party));
+    let (placed, committed) = match reader {
+        Some(reader) => {
+            let placed = parties(services, order, Kind::Placed, reader).await?.2;
+            let committed = match has_commitment {
+                true => Some(parties(services, order, Kind::Committed, reader).await?.2),
+                false => None,
+            };
+            (placed, committed)
+        }
+        None => {
+            let request = parties(services, order, Kind::RedemptionRequested, Party::Beneficiary).await?.2;
+            let request = body::RedemptionRequested::decode(request.expose()).map_err(inconsistent)?;
+            let placed = disclosed(services, order, Kind::Placed, &request)?;
+            (placed, Some(disclosed(services, order, Kind::Committed, &request)?))
+        }
+    };
+    let committed = committed.map(|committed| body::Committed::decode(committed.expose()));
+    Ok(Bodies {
+        placed: body::Placed::decode(placed.expose()).map_err(inconsistent)?,
+        committed: committed.transpose().map_err(inconsistent)?,
+    })
+}
+
+fn disclosed(
+    services: &Services,
+    order: &Order,
+    kind: Kind,
+    request: &body::RedemptionRequested,
+) -> Result<SecretBytes, OrderError> {
+    let (envelope, descriptor) = envelope(services, step(order, kind)?)?;
+    let block = read(services, &descriptor.cid)?;
+    let key = request.keys.get(&descriptor.cid);
+    let key = key.ok_or_else(|| inconsistent(format!("the key of {} is not disclosed", descriptor.cid)))?;
+    let request = SealRequest::of(envelope.statement(), Role::Parties).map_err(inconsistent)?;
+    sealed::open_with_key(key, &request, &descriptor, &block).map_err(inconsistent)
+}
+
+/// What a redemption holds for its beneficiary alone. A principal may have sealed anything there: what does not open is nothing.
+pub(super) async fn data(services: &Services, order: &Order) -> Result<Extension, OrderError> {
+    let beneficiary = party(services, order, Party::Beneficiary).await?;
+    let (envelope, _) = envelope(services, step(order, Kind::RedemptionRequested)?)?;
+    let Some(descriptor) = envelope.statement().sealed_for(Role::Beneficiary).cloned() else {
+        return Ok(Extension::new());
+    };
+    let block = read(services, &descriptor.cid)?;
+    let opened = open(services, beneficiary, &envelope, descriptor, block).await?;
+    let data = opened.ok().map(|(_, plaintext)| {
+        contain(|| body::BeneficiaryData::decode(plaintext.expose()).ok()).ok().flatten()
+    });
+    Ok(data.flatten().map(|data| data.extension).unwrap_or_default())
 }
 
 /// The content key of a step's `parties` body, and the CID of that body.

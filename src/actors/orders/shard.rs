@@ -65,9 +65,9 @@ impl Handler<Tell> for Shard {
             let to_deliver = course.order()?.outbox();
             let answer = match tell.task {
                 Task::Place { reference, place } => course.place(reference, *place).await.map(Answer::Placed),
-                Task::PlacedBefore => course.placed().await.map(Answer::Placed),
+                Task::PlacedBefore(asked) => course.placed_before(asked).await.map(Answer::Placed),
                 Task::Redeem(redeem) => course.redeem(*redeem).await.map(Answer::Redeemed),
-                Task::RedeemedBefore => course.redeemed_before().await.map(Answer::Redeemed),
+                Task::RedeemedBefore(asked) => course.redeemed_before(asked).await.map(Answer::Redeemed),
                 Task::Cancel { placed, detail } => {
                     course.cancel(placed, detail).await.map(Box::new).map(Answer::Stands)
                 }

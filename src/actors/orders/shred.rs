@@ -6,7 +6,7 @@ use dta_protocol::Cid;
 use super::course::{Cause, Course};
 use super::error::OrderError;
 use super::message::Stands;
-use super::work::Private;
+use super::work::Unsealed;
 use crate::actors::seeds::SeedError;
 use crate::actors::unavailable::Unavailable;
 
@@ -14,11 +14,11 @@ impl Course<'_> {
     /// The seed of an order that has ended is to be destroyed at this time; if that has come, it is destroyed here.
     pub(super) async fn shred(&mut self, placed: Option<Cid>, at_ms: u64) -> Result<Stands, OrderError> {
         self.is_named(placed)?;
-        self.run(&Command::ShredAt { at_ms }, Private::default(), Cause::Asked).await?;
+        self.run(&Command::ShredAt { at_ms }, Unsealed::default(), Cause::Asked).await?;
         self.follow().await?;
         // It stays due, and the timers go on; but who asked for it is told what is in its way.
         if self.order()?.due(self.services.clock.wall_ms()) == Some(Due::Shred) {
-            self.run(&Command::Shred, Private::default(), Cause::Due).await?;
+            self.run(&Command::Shred, Unsealed::default(), Cause::Due).await?;
         }
         self.stands()
     }

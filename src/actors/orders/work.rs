@@ -10,7 +10,7 @@ use dta_protocol::sealed::{self, SealRequest, SealedBody};
 use dta_protocol::{Body, Cid, Envelope, Kind, Role, Statement};
 
 use super::error::OrderError;
-use super::reopen;
+use super::{plugin, reopen};
 use crate::actors::crypto_pool::Priority;
 use crate::actors::keyring::Known;
 use crate::actors::log::{Block, BlockClass};
@@ -19,7 +19,7 @@ use crate::actors::unavailable::Unavailable;
 
 /// What is private and goes straight into a sealed body: never into a command, an event or a log line.
 #[derive(Default)]
-pub(super) struct Private {
+pub(super) struct Unsealed {
     /// For the other side's plugin.
     pub(super) extension: Extension,
     /// For the beneficiary alone.
@@ -52,7 +52,7 @@ pub(super) async fn perform(
     services: &Services,
     order: &Order,
     draft: Draft,
-    private: Private,
+    unsealed: Unsealed,
     key: Option<Arc<OrderKey>>,
 ) -> Result<Product, OrderError> {
     let mut key = key;
@@ -60,7 +60,7 @@ pub(super) async fn perform(
     let seen = services.notes_of(&others).await?;
     let (mut commitment, mut secret, mut held, mut added) = (None, None, None, None);
     let mut bodies = Vec::new();
-    let Private { extension, data } = private;
+    let Unsealed { extension, data } = unsealed;
     let plaintext = match &draft.content {
         Content::Placed { parties, plugin, coin, terms } => encode(&body::Placed {
             reference: draft.reference.clone(),
@@ -84,13 +84,9 @@ pub(super) async fn perform(
             let made = services.seeds.create(placed.to_bytes()).await.map_err(Unavailable::Custody)?;
             let proof = body::sign_commitment_proof(&made, placed, &draft.signer);
             commitment = Some(made.commitment());
-            added = Some(Extension::new());
-            encode(&body::Committed {
-                commitment: made.commitment(),
-                proof,
-                extension: Extension::new(),
-                seen,
-            })?
+            let extension = plugin::adds(services, order, Kind::Committed).await?;
+            added = Some(extension.clone());
+            encode(&body::Committed { commitment: made.commitment(), proof, extension, seen })?
         }
         Content::RedemptionRequested { beneficiary, .. } => {
             bodies.push(ToSeal {
@@ -118,13 +114,9 @@ pub(super) async fn perform(
             secret = Some(descriptor.cid);
             held = Some(block(descriptor.cid, BlockClass::Held, sealed.block));
             key = Some(Arc::new(kept));
-            added = Some(Extension::new());
-            encode(&body::Released {
-                beneficiary: *beneficiary,
-                secret: descriptor,
-                extension: Extension::new(),
-                seen,
-            })?
+            let extension = plugin::adds(services, order, Kind::Released).await?;
+            added = Some(extension.clone());
+            encode(&body::Released { beneficiary: *beneficiary, secret: descriptor, extension, seen })?
         }
         Content::Received { released } => {
             let key = key.as_ref().ok_or_else(|| {

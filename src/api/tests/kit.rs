@@ -16,6 +16,7 @@ use actix_web::web;
 use dta_crypto::Secret;
 use dta_events::Rules;
 use dta_events::log::Pace;
+use dta_plugins::Registry;
 use dta_protocol::{Cid, Identity};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
@@ -43,12 +44,16 @@ use crate::home::{Home, make_private_folder};
 use crate::keystore::{Keystore, Protection};
 use crate::node::init::first_records;
 use crate::node::open::entropy;
+use crate::node::start::plugged;
 use crate::node::{OpenNode, initialise};
 use crate::ports::{Clock, OsEntropy};
 use crate::quota::{Quota, Quotas};
 
 /// When the clock of a test begins: 2026-01-01T00:00:00Z.
 pub const START_MS: u64 = 1_767_225_600_000;
+
+/// How long a hook of a plugin may take.
+const PLUGIN_LIMIT: Duration = Duration::from_millis(300);
 
 /// A clock that stands until it is moved.
 pub struct Hands(AtomicU64);
@@ -91,7 +96,14 @@ impl Node {
     pub fn start(http: HttpSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path().join("home"));
-        Self::made(folder, &home, http, START_MS)
+        Self::made(folder, &home, http, START_MS, &Registry::shipped(), "milagro")
+    }
+
+    /// A node with the plugin of this name.
+    pub fn with_plugin(plugins: &Registry, name: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path().join("home"));
+        Self::made(folder, &home, HttpSettings::default(), START_MS, plugins, name)
     }
 
     /// The node of an identity that was made before, from this seed.
@@ -107,26 +119,56 @@ impl Node {
             written.unwrap();
         }
         drop(log);
-        let node = Self::made(folder, &home, HttpSettings::default(), at_ms);
+        let node = Self::made(folder, &home, HttpSettings::default(), at_ms, &Registry::shipped(), "milagro");
         assert_eq!(node.identity, document.cid());
         node
     }
 
-    fn made(folder: tempfile::TempDir, home: &Home, http: HttpSettings, at_ms: u64) -> Self {
+    fn made(
+        folder: tempfile::TempDir,
+        home: &Home,
+        http: HttpSettings,
+        at_ms: u64,
+        plugins: &Registry,
+        plugin: &str,
+    ) -> Self {
         let key = Protection::KeyFile(folder.path().join("key"));
         initialise(home, "alice", |_| key, &Hands::at(at_ms)).unwrap();
         let key = Protection::KeyFile(folder.path().join("key"));
-        Self::over(folder, OpenNode::open(home.clone(), |_, _| Ok(key)).unwrap(), http, at_ms)
+        Self::over(
+            folder,
+            OpenNode::open(home.clone(), |_, _| Ok(key)).unwrap(),
+            http,
+            at_ms,
+            plugins,
+            plugin,
+        )
     }
 
     /// The node of a home that is open.
     pub fn opened(node: OpenNode, at_ms: u64) -> Self {
-        Self::over(tempfile::tempdir().unwrap(), node, HttpSettings::default(), at_ms)
+        Self::over(
+            tempfile::tempdir().unwrap(),
+            node,
+            HttpSettings::default(),
+            at_ms,
+            &Registry::shipped(),
+            "milagro",
+        )
     }
 
-    fn over(folder: tempfile::TempDir, node: OpenNode, http: HttpSettings, at_ms: u64) -> Self {
+    fn over(
+        folder: tempfile::TempDir,
+        node: OpenNode,
+        http: HttpSettings,
+        at_ms: u64,
+        plugins: &Registry,
+        plugin: &str,
+    ) -> Self {
         let clock = Arc::new(Hands::at(at_ms));
         let OpenNode { log, identity, keyring, seeds, home, epoch, .. } = node;
+        let keyring = Arc::new(keyring);
+        let plugin = plugged(plugin, plugins, &identity, &keyring, PLUGIN_LIMIT).unwrap();
         let witness = Witness::read(&*log, &identity).unwrap();
         let (publish, newest) = watch::channel(None);
         let (committed, head) = watch::channel(log.head().unwrap().count);
@@ -137,14 +179,14 @@ impl Node {
         let services = Arc::new(Services {
             node: identity,
             peers: Book::read(&*log, false).unwrap(),
-            plugin: "milagro".into(),
+            plugin,
             log,
             writer: writer.handle(),
             crypto: CryptoPool::start(2).unwrap(),
             unknown_seeds: 0,
             verifier: Verifier::new(Box::new(OsEntropy)),
             seeds: SeedKeeper::start(seeds, Box::new(OsEntropy), 64).unwrap(),
-            keyring: Arc::new(keyring),
+            keyring,
             checkpoint: newest,
             witness,
             clock_watch: Arc::new(ClockWatch::new(&*clock, 0)),

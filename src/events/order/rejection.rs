@@ -179,6 +179,14 @@ pub enum Rejection {
         /// The limit.
         limit: usize,
     },
+    /// The plugin says no.
+    #[error("plugin {plugin}: {why}")]
+    PluginRefused {
+        /// Its name.
+        plugin: String,
+        /// Its own text.
+        why: String,
+    },
     /// What was made does not belong to the work that was named.
     #[error("what was signed is not what was prepared")]
     NotAsPrepared,
@@ -229,6 +237,7 @@ impl Rejection {
             Rejection::WrongReference => "wrong-reference",
             Rejection::CodeMalformed => "code-malformed",
             Rejection::TooLong { .. } => "too-long",
+            Rejection::PluginRefused { .. } => "plugin-refused",
             Rejection::NotAsPrepared => "not-as-prepared",
         }
     }
