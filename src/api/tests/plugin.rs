@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use dta_plugins::{
-    Call, Given, Order, Placing, Plugin, Private, Redemption, Refusal, Registry, RegistryError, Reply,
+    Answer, Ask, BitcoinWallet, Call, Extension, Final, Given, Order, Placing, Plugin, Private, Redeeming,
+    Redemption, Refusal, Registry, RegistryError, Released, Reply,
 };
 use serde_json::{Value, json};
 
@@ -30,7 +31,7 @@ impl Plugin for Moody {
         "does what it is told"
     }
 
-    fn place(&self, ask: &dta_plugins::Ask<'_>, _: &mut Given<'_>) -> Result<Placing, Refusal> {
+    fn place(&self, ask: &Ask<'_>, _: &mut Given<'_>) -> Result<Placing, Refusal> {
         match ask.extension.get("act").map(String::as_str) {
             Some("refuse") => Err(Refusal::new("extension.act: refuse is what it says")),
             Some("panic") => panic!("as it was told"),
@@ -57,12 +58,12 @@ impl Plugin for Moody {
         order: &Order,
         _: &Private,
         given: &mut Given<'_>,
-    ) -> Result<dta_plugins::Answer, Refusal> {
+    ) -> Result<Answer, Refusal> {
         let extension = [
             ("key".to_owned(), hex::encode(given.key.expose())),
             ("reference".to_owned(), order.reference.clone()),
         ];
-        Ok(dta_plugins::Answer { commitment: "00".to_owned(), extension: extension.into() })
+        Ok(Answer { commitment: "00".to_owned(), extension: extension.into() })
     }
 
     fn serve(&self, call: &Call, _: &mut Given<'_>) -> Option<Reply> {
@@ -185,6 +186,65 @@ async fn it_has_routes_of_its_own() {
     let request = super::kit::posted("/v1/ext/moody/x", "{}".to_owned())
         .insert_header(("Origin", "https://evil.example"));
     assert_eq!(api.send(request).await.status, 403);
+}
+
+/// `bitcoinwallet` with a principal that cheats: another share for the beneficiary than the one in the order.
+struct OtherShare(BitcoinWallet);
+
+impl Plugin for OtherShare {
+    fn name(&self) -> &'static str {
+        "bitcoinwallet"
+    }
+
+    fn about(&self) -> &'static str {
+        "cheats"
+    }
+
+    fn place(&self, ask: &Ask<'_>, given: &mut Given<'_>) -> Result<Placing, Refusal> {
+        self.0.place(ask, given)
+    }
+
+    fn accept(&self, order: &Order) -> Result<(), Refusal> {
+        self.0.accept(order)
+    }
+
+    fn answer(&self, order: &Order, asked: &Private, given: &mut Given<'_>) -> Result<Answer, Refusal> {
+        self.0.answer(order, asked, given)
+    }
+
+    fn redeem(&self, _: &Order, asked: &Private, _: &mut Given<'_>) -> Result<Redeeming, Refusal> {
+        let data: Extension = asked.iter().map(|(name, text)| (name.clone(), text.clone())).collect();
+        Ok(Redeeming { extension: Extension::new(), data: Private::new(data) })
+    }
+
+    fn finish(&self, order: &Order, released: &Released<'_>) -> Result<Final, Refusal> {
+        self.0.finish(order, released)
+    }
+}
+
+#[actix_web::test]
+async fn a_share_that_the_order_does_not_name_makes_no_wallet() {
+    let plugins = Registry::empty().with(OtherShare(BitcoinWallet)).unwrap();
+    let node = Node::with_plugin(&plugins, "bitcoinwallet");
+    let api = node.routes().await;
+    let carol = api.identity("carol").await;
+    for (share, words) in [
+        (json!({}), "extension.share: is missing"),
+        (json!({ "share": "11".repeat(32) }), "is not the share that the order names"),
+        (json!({ "share": "00".repeat(32) }), "extension.share"),
+        (json!({ "share": "not hex" }), "64 hex digits"),
+    ] {
+        let placed = api.post("/v1/order", &json!({ "extension": { "coin": "0" } })).await.ok();
+        let ask = json!({
+            "orderReference": placed["orderReference"],
+            "beneficiaryIDDocumentCID": carol,
+            "extension": share,
+        });
+        let said = api.post("/v1/order/secret", &ask).await;
+        assert_eq!(said.refused(words), (422, "plugin-refused".to_owned()));
+        // The released half alone is nobody's wallet, and is not answered.
+        assert!(said.json()["secret"].is_null());
+    }
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn number(n: u8) -> Secret<32> {
 }
 
 /// The order less `secret`.
-fn opposite(secret: &Secret<32>) -> Secret<32> {
+pub(super) fn opposite(secret: &Secret<32>) -> Secret<32> {
     let key = SecretKey::from_slice(secret.expose()).unwrap();
     Secret::from_bytes(key.negate().secret_bytes())
 }

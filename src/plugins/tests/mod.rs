@@ -3,6 +3,7 @@
 mod bitcoin;
 mod ecies;
 mod field;
+mod hooks;
 mod keys;
 mod share;
 

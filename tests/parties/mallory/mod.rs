@@ -11,6 +11,7 @@ mod refusal;
 mod review;
 mod server;
 mod stranger;
+mod wallet;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
