@@ -2,6 +2,7 @@
 
 mod api;
 pub mod audit;
+pub mod config;
 pub mod daemon;
 pub mod identity;
 pub mod init;
@@ -9,6 +10,7 @@ pub mod ipfs;
 pub mod log;
 pub mod mirror;
 pub mod order;
+mod original;
 mod parallel;
 pub mod peer;
 mod progress;
@@ -27,6 +29,8 @@ use dta_protocol::name_is_plain;
 
 use crate::config::find_home;
 
+pub use original::with_two_dashes;
+
 /// A decentralized trust authority: a network HSM whose chain of custody anyone can check.
 #[derive(Debug, Parser)]
 #[command(name = "dta", version)]
@@ -44,6 +48,9 @@ enum Command {
     Init(init::InitCommand),
     /// Serve
     Daemon(daemon::DaemonCommand),
+    /// The settings: check them, show them
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// The node's own identity, and the documents of all it knows
     #[command(subcommand)]
     Identity(identity::IdentityCommand),
@@ -124,6 +131,7 @@ impl Cli {
             Command::Seeds(command) => return seeds::run(&home, &command),
             Command::Init(command) => init::run(&home, &command),
             Command::Daemon(command) => daemon::run(home, &command),
+            Command::Config(command) => config::run(&home, &command),
             Command::Identity(command) => identity::run(&home, command),
             Command::Audit(command) => return audit::run(&command, || Ok(home)),
             Command::Ipfs(command) => ipfs::run(&home, &command),
