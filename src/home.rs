@@ -102,6 +102,11 @@ impl Home {
         self.root.join("config.toml")
     }
 
+    /// The original's settings, which are read where there are no others.
+    pub fn original_config(&self) -> PathBuf {
+        self.root.join("config.yaml")
+    }
+
     /// The node's own seed, sealed.
     pub fn seed_file(&self) -> PathBuf {
         self.root.join("seed.json")

@@ -278,3 +278,66 @@ fn no_secret_is_left_behind_in_any_file_or_log_line() {
     assert!(search.finds_nothing_in(&left) > 100_000, "the search has something to search");
     search.finds_each_planted_in(&home.path().join("seeds/seeds.dta"));
 }
+
+#[test]
+fn the_originals_options_make_a_node_and_its_file_keeps_one() {
+    let home = Home::empty();
+    let fiduciary = Home::initialised();
+    let cid = fiduciary.must(&["identity", "show"]).trim().to_owned();
+    let named = format!("{cid},http://127.0.0.1:5556");
+    let asked = home.run(&["init", "-interactive"]);
+    assert!(!asked.status.success() && text(&asked.stderr).contains("asks at a terminal"));
+    assert!(home.must_fail(&["init", "-service", "king"]).contains("is no plugin"));
+    let made = home.must(&["init", "-nodename", "alice", "-masterfiduciarynode", &named, "-service=milagro"]);
+    assert!(
+        made.contains(&format!("fiduciary {cid}")) && made.contains("dta peer pin fiduciary.id --url"),
+        "{made}"
+    );
+    let shown = home.must(&["config", "show", "--json"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["node.fiduciary"], json!({ "value": cid, "from": "config.toml" }));
+    assert_eq!(shown["node.type"]["value"], json!("principal"));
+    assert!(home.must_fail(&["init", "-nodename", "alice"]).contains("holds a node already"));
+
+    let home = Home::empty();
+    std::fs::create_dir_all(home.path()).unwrap();
+    let yaml = include_str!("vectors/original-config.yaml");
+    std::fs::write(
+        home.path().join("config.yaml"),
+        yaml.replace("oidcProvider: \"\"", "oidcProvider: local"),
+    )
+    .unwrap();
+    for command in [&["config", "check"][..], &["init"]] {
+        assert!(home.must_fail(command).contains("http.oidcProvider: OIDC comes with authentication"));
+    }
+    std::fs::write(home.path().join("config.yaml"), yaml).unwrap();
+    assert!(home.must_fail(&["init", "-service", "bitcoinwallet"]).contains("config.yaml is there already"));
+    home.must(&["init"]);
+    assert!(!home.path().join("config.toml").exists());
+    let told = home.must(&["config", "check"]);
+    assert!(
+        told.starts_with("config.yaml: 1 setting differs") && told.contains("here it is 127.0.0.1:5556"),
+        "{told}"
+    );
+    let node = home.start();
+    let identity = node.get(&format!("/v1/identity/{}", node.cid())).is(200);
+    assert_eq!(identity.str("authenticationReference"), "17c9f630d2e098e4");
+    node.stop();
+}
+
+#[test]
+fn settings_are_judged_without_a_start_and_overridden_by_the_environment() {
+    let home = Home::initialised();
+    home.settings("[http]\nlisen = 1\norder_wait_ms = 60001\n");
+    let told = home.must_fail(&["config", "check"]);
+    assert!(told.contains("unknown key `http.lisen`: did you mean `http.listen`?"), "{told}");
+    home.settings("[http]\norder_wait_ms = 60001\n[log]\nlevel = \"wat\"\n");
+    let told = home.must_fail(&["config", "check"]);
+    assert!(told.contains("must be at most 60000") && told.contains("log.level"), "{told}");
+    home.settings("");
+    let with = |name: &str, value: &str| home.command(&["config", "show"]).env(name, value).output().unwrap();
+    let shown = with("DTA_LOG__FORMAT", "json");
+    assert!(text(&shown.stdout).contains("environment: DTA_LOG__FORMAT"));
+    let refused = with("DTA_LOG__FORMATT", "json");
+    assert!(!refused.status.success() && text(&refused.stderr).contains("did you mean DTA_LOG__FORMAT?"));
+}

@@ -3,15 +3,13 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use dta_plugins::Registry;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 use super::say;
 use super::unlock::protection;
-use crate::config::{self, Config, LogFormat};
+use crate::config::{self, LogFormat, Plugin, Settings};
 use crate::contain::abort_on_panic;
 use crate::crash_points::{CrashPoint, reached};
 use crate::harden::lock_memory;
@@ -24,6 +22,12 @@ pub struct DaemonCommand {
     /// Listen here instead of where the settings say; port 0 takes any free one
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Use this plugin instead of the one that the settings say
+    #[arg(long, value_name = "PLUGIN")]
+    service: Option<Plugin>,
+    /// Log by this level or filter instead of the one that the settings say
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
     /// Read the passphrase from the first line of a file instead of the terminal
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
@@ -34,8 +38,14 @@ pub struct DaemonCommand {
 /// # Errors
 /// The home does not open, or the address is taken.
 pub fn run(home: Home, command: &DaemonCommand, plugins: &Registry) -> anyhow::Result<()> {
-    let settings = Config::read(&home)?;
-    log_lines(&settings.log)?;
+    let mut settings = Settings::gather(&home, std::env::vars_os())?;
+    if let Some(level) = &command.log_level {
+        settings.config.log.level.clone_from(level);
+    }
+    log_lines(&settings.config.log)?;
+    for warning in &settings.warnings {
+        tracing::warn!("settings: {warning}");
+    }
     abort_on_panic();
     if lock_memory() {
         tracing::info!("memory is locked: keys cannot reach a swap disk");
@@ -43,9 +53,12 @@ pub fn run(home: Home, command: &DaemonCommand, plugins: &Registry) -> anyhow::R
         tracing::warn!("memory is not locked (RLIMIT_MEMLOCK): have no swap disk, or an encrypted one");
     }
     let keystore_of = home.clone();
-    let node = OpenNode::open(home, |config, keystore| {
+    let mut node = OpenNode::open(home, |config, keystore| {
         protection(config, &keystore_of, keystore, command.passphrase_file.as_deref())
     })?;
+    if let Some(plugin) = &command.service {
+        node.config.node.plugin.clone_from(plugin);
+    }
     tracing::info!(node = %node.identity, version = VERSION, home = %node.home.root.display(), "starting");
     reached(CrashPoint::StartOpened);
     let system = actix::System::new();
@@ -66,25 +79,9 @@ pub fn run(home: Home, command: &DaemonCommand, plugins: &Registry) -> anyhow::R
     Ok(())
 }
 
-/// The IPFS node's library reports each ping, and each dial in vain as an error; whoever wants it asks by `debug` or by name.
-fn quieted(level: &str) -> String {
-    match level.to_ascii_lowercase().as_str() {
-        "debug" | "trace" => level.to_owned(),
-        _ => format!("connexa=off,{level}"),
-    }
-}
-
 /// Log lines go to standard error, as the settings say.
 pub(super) fn log_lines(log: &config::Log) -> anyhow::Result<()> {
-    let unusable = || {
-        format!("log.level {:?}: must be a level (error, warn, info, debug, trace) or a filter", log.level)
-    };
-    let filter = EnvFilter::try_new(quieted(&log.level)).with_context(unusable)?;
-    // To the filter a word alone may be a module too: then nothing else would be logged, in silence.
-    let words = log.level.split(',').map(str::trim).filter(|word| !word.contains(['=', '[']));
-    for word in words {
-        word.parse::<LevelFilter>().with_context(unusable)?;
-    }
+    let filter = log.filter().map_err(|why| anyhow!("log.level {why}"))?;
     // A line that cannot be written (a full disk, a reader that has gone) is dropped; reporting it there would panic.
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -2,6 +2,7 @@
 
 mod api;
 pub mod audit;
+pub mod config;
 pub mod daemon;
 pub mod identity;
 pub mod init;
@@ -9,6 +10,7 @@ pub mod ipfs;
 pub mod log;
 pub mod mirror;
 pub mod order;
+mod original;
 mod parallel;
 pub mod peer;
 pub mod plugin;
@@ -30,6 +32,8 @@ use dta_protocol::name_is_plain;
 use crate::config::find_home;
 use crate::harden;
 
+pub use original::with_two_dashes;
+
 /// A decentralized trust authority: a network HSM whose chain of custody anyone can check.
 #[derive(Debug, Parser)]
 #[command(name = "dta", version)]
@@ -47,6 +51,9 @@ enum Command {
     Init(init::InitCommand),
     /// Serve
     Daemon(daemon::DaemonCommand),
+    /// The settings: check them, show them
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// The node's own identity, and the documents of all it knows
     #[command(subcommand)]
     Identity(identity::IdentityCommand),
@@ -114,7 +121,7 @@ pub fn causes(error: &anyhow::Error) -> String {
 /// The whole of `dta`, with these plugins: reads the command line, does what it says, and says what went wrong.
 pub fn main(plugins: &Registry) -> ExitCode {
     harden::no_core_dumps();
-    match Cli::parse().run(plugins) {
+    match Cli::parse_from(with_two_dashes(std::env::args_os())).run(plugins) {
         Ok(status) => status,
         // Who reads has read enough.
         Err(error) if error.downcast_ref::<io::Error>().is_some_and(is_broken_pipe) => ExitCode::SUCCESS,
@@ -147,9 +154,10 @@ impl Cli {
             Command::Peer(command) => return peer::run(&home, &command),
             Command::Mirror(command) => return mirror::run(&home, &command),
             Command::Seeds(command) => return seeds::run(&home, &command),
-            Command::Init(command) => init::run(&home, &command),
+            Command::Init(command) => init::run(&home, &command, plugins),
             Command::Daemon(command) => daemon::run(home, &command, plugins),
             Command::Plugin(command) => plugin::run(&home, &command, plugins),
+            Command::Config(command) => config::run(&home, &command, plugins),
             Command::Identity(command) => identity::run(&home, command),
             Command::Audit(command) => return audit::run(&command, || Ok(home)),
             Command::Ipfs(command) => ipfs::run(&home, &command),

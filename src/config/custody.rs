@@ -1,12 +1,15 @@
 //! The settings of custody: `[keystore]`, `[custody]` and `[[seeds]]`, and the tokens that they name.
 
+use std::fmt::{self, Display};
 use std::path::PathBuf;
 
 use dta_token::Algorithm;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+use super::trouble::Fault;
 
 /// `[keystore]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Keystore {
     /// What opens the node's seed; `seed.key` in the home if not set.
@@ -16,7 +19,7 @@ pub struct Keystore {
 }
 
 /// `[custody]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Custody {
     /// How long after an order has ended its seed is destroyed, in milliseconds; never if not set.
@@ -24,7 +27,7 @@ pub struct Custody {
 }
 
 /// `[[seeds]]`: a store.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Seeds {
     /// What it is called: 1 to 32 lower-case letters, digits and hyphens; `main` if not set.
@@ -42,8 +45,8 @@ pub struct Seeds {
 }
 
 /// `[seeds.token]`: a PKCS#11 token, and a key in it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "RawTokenKey")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "RawTokenKey", into = "RawTokenKey")]
 pub struct TokenKey {
     /// The vendor's module.
     pub library: PathBuf,
@@ -83,13 +86,26 @@ pub enum PinSource {
     Prompt,
 }
 
+impl Display for PinSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PinSource::File(path) => write!(f, "file:{}", path.display()),
+            PinSource::Environment(name) => write!(f, "env:{name}"),
+            PinSource::Prompt => f.write_str("prompt"),
+        }
+    }
+}
+
 /// As it stands in the file.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawTokenKey {
     library: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     serial: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     slot: Option<u64>,
     pin: String,
     #[serde(default = "default_key")]
@@ -150,6 +166,19 @@ impl TryFrom<RawTokenKey> for TokenKey {
     }
 }
 
+impl From<TokenKey> for RawTokenKey {
+    fn from(key: TokenKey) -> Self {
+        let (label, serial, slot) = match key.name {
+            TokenName::Label(label) => (Some(label), None, None),
+            TokenName::Serial(serial) => (None, Some(serial), None),
+            TokenName::Slot(slot) => (None, None, Some(slot)),
+        };
+        let (pin, algorithm) = (key.pin.to_string(), Some(key.algorithm.to_string()));
+        let (library, sessions, time_limit_ms) = (key.library, key.sessions, key.time_limit_ms);
+        Self { library, label, serial, slot, pin, key: key.key, algorithm, sessions, time_limit_ms }
+    }
+}
+
 /// The name of a store that says none; its folder in the home has none either.
 pub const MAIN: &str = "main";
 /// Bytes of a store's name.
@@ -185,11 +214,14 @@ impl Seeds {
         }
     }
 
-    /// What is wrong with all of them together, and with which key.
-    pub(super) fn trouble_of(blocks: &[Self]) -> Option<String> {
-        if let Some(trouble) = blocks.iter().find_map(Self::trouble) {
-            return Some(trouble);
-        }
+    /// What is wrong with each block, or with all of them together.
+    pub(super) fn faults(blocks: &[Self]) -> Vec<Fault> {
+        let told = |why| Fault::new("[[seeds]]", why);
+        let faults: Vec<_> = blocks.iter().filter_map(Self::trouble).map(told).collect();
+        if faults.is_empty() { Self::together(blocks).map(told).into_iter().collect() } else { faults }
+    }
+
+    fn together(blocks: &[Self]) -> Option<String> {
         for (number, block) in blocks.iter().enumerate() {
             if blocks.iter().skip(number + 1).any(|other| other.name == block.name) {
                 return Some(format!("name: two blocks are called {:?}", block.name));
@@ -205,7 +237,7 @@ impl Seeds {
 }
 
 /// The seed stores there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SeedsType {
     /// The key encryption key is sealed under the node's seed.

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use dta_ipfs::address::{check_listen, is_loopback, peer};
 use dta_ipfs::{Multiaddr, Protocol};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::settings::parsed;
+use super::settings::{parsed, shown};
+use super::trouble::Fault;
 use crate::actors::peers::PeerUrl;
 
 /// Where Kubo has its RPC if nobody says otherwise.
@@ -19,7 +20,7 @@ const KEEP_BLOCKS: u64 = 50_000;
 const KEEP_BLOCKS_MIN: u64 = 100;
 
 /// `[ipfs]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ipfs {
     /// What publishes.
@@ -35,7 +36,7 @@ pub struct Ipfs {
     /// How many of the newest blocks it keeps, if not [`Ipfs::keep_blocks`]'s default.
     pub keep_blocks: Option<u64>,
     /// Where the other node has its RPC, if not at [`Ipfs::api`]'s default.
-    #[serde(deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed", serialize_with = "shown")]
     pub api: Option<PeerUrl>,
     /// A file with the token that its RPC wants.
     pub api_token: Option<PathBuf>,
@@ -44,7 +45,7 @@ pub struct Ipfs {
 }
 
 /// What publishes blocks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Connector {
     /// An IPFS node inside this process.
@@ -88,27 +89,45 @@ impl Ipfs {
         self.api.clone().unwrap_or_else(|| KUBO.parse().unwrap())
     }
 
-    /// What is wrong with it, and with which key.
-    pub(super) fn trouble(&self) -> Option<String> {
-        self.misplaced()
-            .or_else(|| self.too_few())
-            .or_else(|| self.bad_address())
-            .or_else(|| self.token_in_the_open())
+    /// With what holds where nothing is said, for the connector there is.
+    pub(super) fn spelled_out(&self) -> Self {
+        let mut all = self.clone();
+        match self.connector {
+            Connector::Embedded => {
+                all.listen = Some(self.listen());
+                all.keep_blocks = Some(self.keep_blocks());
+            }
+            Connector::Api => {
+                all.api = Some(self.api());
+                all.pin = Some(self.pin.unwrap_or(true));
+            }
+            Connector::None => {}
+        }
+        all
     }
 
-    /// A key that says something to another connector. Nothing is published by `none`, so it may leave all of them.
-    fn misplaced(&self) -> Option<String> {
+    /// What is wrong with it.
+    pub(super) fn faults(&self) -> Vec<Fault> {
+        let mut faults = self.misplaced();
+        faults.extend(self.too_few());
+        faults.extend(self.bad_addresses());
+        faults.extend(self.token_in_the_open());
+        faults
+    }
+
+    /// Keys that say something to another connector. Nothing is published by `none`, so it may leave all of them.
+    fn misplaced(&self) -> Vec<Fault> {
         let embedded = [
-            ("listen", self.listen.is_some()),
-            ("peers", !self.peers.is_empty()),
-            ("swarm_key", self.swarm_key.is_some()),
-            ("public", self.public),
-            ("keep_blocks", self.keep_blocks.is_some()),
+            ("ipfs.listen", self.listen.is_some()),
+            ("ipfs.peers", !self.peers.is_empty()),
+            ("ipfs.swarm_key", self.swarm_key.is_some()),
+            ("ipfs.public", self.public),
+            ("ipfs.keep_blocks", self.keep_blocks.is_some()),
         ];
         let api = [
-            ("api", self.api.is_some()),
-            ("api_token", self.api_token.is_some()),
-            ("pin", self.pin.is_some()),
+            ("ipfs.api", self.api.is_some()),
+            ("ipfs.api_token", self.api_token.is_some()),
+            ("ipfs.pin", self.pin.is_some()),
         ];
         let (others, whose) = match self.connector {
             Connector::Embedded => (&api[..], "ipfs.connector = \"api\"; this one is \"embedded\""),
@@ -116,34 +135,37 @@ impl Ipfs {
                 &embedded[..],
                 "ipfs.connector = \"embedded\"; with \"api\" the other node has its own settings",
             ),
-            Connector::None => return None,
+            Connector::None => return Vec::new(),
         };
-        let (key, _) = others.iter().find(|(_, set)| *set)?;
-        Some(format!("ipfs.{key}: is for {whose}"))
+        let set = others.iter().filter(|(_, set)| *set);
+        set.map(|(key, _)| Fault::new(*key, format!("is for {whose}"))).collect()
     }
 
-    fn too_few(&self) -> Option<String> {
+    fn too_few(&self) -> Option<Fault> {
         let blocks = self.keep_blocks.filter(|blocks| *blocks < KEEP_BLOCKS_MIN)?;
-        Some(format!("ipfs.keep_blocks: is {blocks}, must be at least {KEEP_BLOCKS_MIN}"))
+        Some(Fault::new("ipfs.keep_blocks", format!("is {blocks}, must be at least {KEEP_BLOCKS_MIN}")))
     }
 
-    fn bad_address(&self) -> Option<String> {
-        let bad = |key: &str, address: &Multiaddr, why: &dyn Display| format!("ipfs.{key}: {address}: {why}");
-        let listen = self.listen.iter().flatten().map(|address| ("listen", address, check_listen(address)));
-        let peers = self.peers.iter().map(|address| ("peers", address, peer(address).map(drop)));
-        listen.chain(peers).find_map(|(key, address, usable)| match usable {
-            Err(why) => Some(bad(key, address, &why)),
+    fn bad_addresses(&self) -> Vec<Fault> {
+        let bad = |key: &str, address: &Multiaddr, why: &dyn Display| {
+            Some(Fault::new(key, format!("{address}: {why}")))
+        };
+        let listen =
+            self.listen.iter().flatten().map(|address| ("ipfs.listen", address, check_listen(address)));
+        let peers = self.peers.iter().map(|address| ("ipfs.peers", address, peer(address).map(drop)));
+        let judged = listen.chain(peers).filter_map(|(key, address, usable)| match usable {
+            Err(why) => bad(key, address, &why),
             Ok(()) if is_loopback(address) || self.swarm_key.is_some() || self.public => None,
-            Ok(()) => {
-                Some(bad(key, address, &"beyond loopback it needs ipfs.swarm_key, or ipfs.public = true"))
-            }
-        })
+            Ok(()) => bad(key, address, &"beyond loopback it needs ipfs.swarm_key, or ipfs.public = true"),
+        });
+        judged.collect()
     }
 
     /// Whoever reads the token on its way can do everything to that node.
-    fn token_in_the_open(&self) -> Option<String> {
+    fn token_in_the_open(&self) -> Option<Fault> {
         let api = self.api();
-        (self.api_token.is_some() && !api.is_private())
-            .then(|| format!("ipfs.api: {api}: with ipfs.api_token it must be https://, or on loopback"))
+        let open = self.api_token.is_some() && !api.is_private();
+        let why = || format!("{api}: with ipfs.api_token it must be https://, or on loopback");
+        open.then(|| Fault::new("ipfs.api", why()))
     }
 }

@@ -7,13 +7,17 @@ use std::str::FromStr;
 use dta_events::log::Pace;
 use dta_protocol::Cid;
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::custody::{Custody, Keystore, Seeds};
 use super::ipfs::Ipfs;
+use super::plugin::Plugin;
+use super::trouble::Fault;
 
 /// All settings.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// What the node is.
@@ -43,20 +47,20 @@ pub struct Config {
 }
 
 /// `[node]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Node {
     /// `multi`, `principal` or `fiduciary`.
     pub r#type: NodeType,
     /// Who keeps the keys of orders placed here; the node itself if none.
-    #[serde(deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed", serialize_with = "shown")]
     pub fiduciary: Option<Cid>,
-    /// The plugin's name; `milagro`.
-    pub plugin: String,
+    /// The plugin.
+    pub plugin: Plugin,
 }
 
 /// What a node is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NodeType {
     /// Principal, fiduciary and beneficiary in one.
@@ -81,13 +85,13 @@ impl NodeType {
 }
 
 /// `[http]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
     /// Where the API listens.
     pub listen: SocketAddr,
     /// Where other nodes, and only they, are answered too.
-    #[serde(deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed", serialize_with = "shown")]
     pub peer_listen: Option<SocketAddr>,
     /// How long an order waits for a fiduciary elsewhere before it is answered 202, in milliseconds.
     pub order_wait_ms: u64,
@@ -98,7 +102,7 @@ pub struct Http {
 }
 
 /// `[peers]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Peers {
     /// Whom this node serves.
@@ -111,7 +115,7 @@ pub struct Peers {
 }
 
 /// Whom a node serves, besides the identities it hosts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Trust {
     /// Identities that its operator pinned.
@@ -122,7 +126,7 @@ pub enum Trust {
 }
 
 /// `[clock]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Clock {
     /// Milliseconds of steady running before expiry acts.
@@ -130,7 +134,7 @@ pub struct Clock {
 }
 
 /// `[refusals]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Refusals {
     /// Recorded in a row.
@@ -140,7 +144,7 @@ pub struct Refusals {
 }
 
 /// `[storage]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Storage {
     /// Free bytes below which nothing is appended.
@@ -148,7 +152,7 @@ pub struct Storage {
 }
 
 /// `[checkpoints]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Checkpoints {
     /// New records after which one is made, 1 to 4,096.
@@ -158,7 +162,7 @@ pub struct Checkpoints {
 }
 
 /// `[log]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
     /// A level or a filter.
@@ -168,7 +172,7 @@ pub struct Log {
 }
 
 /// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.
@@ -180,7 +184,7 @@ pub enum LogFormat {
 
 impl Default for Node {
     fn default() -> Self {
-        Self { r#type: NodeType::Multi, fiduciary: None, plugin: dta_plugins::milagro::NAME.to_owned() }
+        Self { r#type: NodeType::Multi, fiduciary: None, plugin: Plugin::default() }
     }
 }
 
@@ -203,11 +207,36 @@ impl Default for Peers {
     }
 }
 
+/// The longest that an order may wait for its fiduciary, in milliseconds.
+const ORDER_WAIT_MS_MAX: u64 = 60_000;
+
+impl Http {
+    /// What is wrong with it.
+    pub(super) fn faults(&self) -> Vec<Fault> {
+        let no_origin = |origin: &&String| {
+            let named = ["http://", "https://"].iter().find_map(|scheme| origin.strip_prefix(scheme));
+            !named.is_some_and(|host| !host.is_empty() && !host.contains(['*', '/', ' ']))
+        };
+        let told = |origin: &String| {
+            let why =
+                format!("{origin:?} is no origin, as \"https://desk.example\" is; there is no wildcard");
+            Fault::new("http.cors_allow", why)
+        };
+        let mut faults: Vec<_> = self.cors_allow.iter().filter(no_origin).map(told).collect();
+        if self.order_wait_ms > ORDER_WAIT_MS_MAX {
+            let why = format!("is {}, must be at most {ORDER_WAIT_MS_MAX}", self.order_wait_ms);
+            faults.push(Fault::new("http.order_wait_ms", why));
+        }
+        faults
+    }
+}
+
 impl Peers {
-    /// What is wrong with it, and with which key.
-    pub(super) fn trouble(&self) -> Option<String> {
-        (self.missing_after_ms < 1_000)
-            .then(|| format!("peers.missing_after_ms: must be at least 1000, not {}", self.missing_after_ms))
+    /// What is wrong with it.
+    pub(super) fn faults(&self) -> Vec<Fault> {
+        let why = || format!("must be at least 1000, not {}", self.missing_after_ms);
+        let short = (self.missing_after_ms < 1_000).then(|| Fault::new("peers.missing_after_ms", why()));
+        short.into_iter().collect()
     }
 }
 
@@ -241,19 +270,65 @@ impl Checkpoints {
         Pace { records: self.records, after_ms: self.after_ms }
     }
 
-    /// What is wrong with it, and with which key.
-    pub(super) fn trouble(&self) -> Option<String> {
+    /// What is wrong with it.
+    pub(super) fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
         if !(1..=4_096).contains(&self.records) {
-            return Some(format!("checkpoints.records: must be 1 to 4096, not {}", self.records));
+            faults
+                .push(Fault::new("checkpoints.records", format!("must be 1 to 4096, not {}", self.records)));
         }
-        (self.after_ms > 60_000)
-            .then(|| format!("checkpoints.after_ms: must be at most 60000, not {}", self.after_ms))
+        if self.after_ms > 60_000 {
+            faults.push(Fault::new(
+                "checkpoints.after_ms",
+                format!("must be at most 60000, not {}", self.after_ms),
+            ));
+        }
+        faults
     }
 }
 
 impl Default for Log {
     fn default() -> Self {
         Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+impl Log {
+    /// What picks the lines.
+    ///
+    /// # Errors
+    /// The level is none, and no filter.
+    pub fn filter(&self) -> Result<EnvFilter, String> {
+        let unusable = |why: &dyn Display| {
+            format!("{:?}: must be a level (error, warn, info, debug, trace) or a filter: {why}", self.level)
+        };
+        let filter = EnvFilter::try_new(quieted(&self.level)).map_err(|error| unusable(&error))?;
+        // To the filter a word alone may be a module too: then nothing else would be logged, in silence.
+        for word in self.level.split(',').map(str::trim).filter(|word| !word.contains(['=', '['])) {
+            word.parse::<LevelFilter>().map_err(|error| unusable(&error))?;
+        }
+        Ok(filter)
+    }
+
+    /// What is wrong with it.
+    pub(super) fn faults(&self) -> Vec<Fault> {
+        self.filter().err().map(|why| Fault::new("log.level", why)).into_iter().collect()
+    }
+}
+
+/// The IPFS node's library reports each ping, and each dial in vain as an error; whoever wants it asks by `debug` or by name.
+fn quieted(level: &str) -> String {
+    match level.to_ascii_lowercase().as_str() {
+        "debug" | "trace" => level.to_owned(),
+        _ => format!("connexa=off,{level}"),
+    }
+}
+
+/// As [`parsed`] reads it.
+pub(super) fn shown<S: Serializer, T: Display>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => serializer.collect_str(value),
+        None => serializer.serialize_none(),
     }
 }
 

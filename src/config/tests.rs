@@ -2,13 +2,25 @@
 
 use std::net::SocketAddr;
 
+use super::written::uncommented_template;
 use super::*;
 
-fn read(text: &str) -> Result<Config, String> {
+mod environment;
+mod keys;
+mod original;
+
+/// What these files and variables come to.
+fn gather(files: &[(&str, &str)], environment: &[(&str, &str)]) -> Result<Settings, String> {
     let folder = tempfile::tempdir().unwrap();
-    let home = Home::new(folder.path());
-    std::fs::write(home.config(), text).unwrap();
-    Config::read(&home).map_err(|error| error.to_string())
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
+    Settings::gather(&Home::new(folder.path()), environment).map_err(|error| error.to_string())
+}
+
+fn read(text: &str) -> Result<Config, String> {
+    gather(&[("config.toml", text)], &[]).map(|settings| settings.config)
 }
 
 #[test]
@@ -25,12 +37,13 @@ fn the_template_is_the_defaults_whether_commented_or_not() {
 
 #[test]
 fn what_is_not_a_setting_is_refused_by_name() {
+    let large = format!("[http]\norder_wait_ms = {}0", i64::MAX);
     for (text, named) in [
         ("[http]\nlisten_on = \"127.0.0.1:1\"", "listen_on"),
         ("[htp]\n", "htp"),
         ("[http]\nlisten = \"everywhere\"", "listen"),
         ("[node]\ntype = \"king\"", "king"),
-        ("[node]\nplugin = \"none\"", "none"),
+        ("[node]\nplugin = \"no plugin\"", "no plugin"),
         ("[node]\nfiduciary = \"bob\"", "node.fiduciary"),
         ("[node]\nfiduciary = 7", "node.fiduciary"),
         ("[http]\npeer_listen = \"5557\"", "http.peer_listen"),
@@ -61,7 +74,25 @@ fn what_is_not_a_setting_is_refused_by_name() {
         ("[ipfs]\nkeep_blocks = 99", "ipfs.keep_blocks: is 99, must be at least 100"),
         ("[ipfs]\nkeep_blocks = -1", "keep_blocks"),
         ("[log]\nformat = \"xml\"", "xml"),
-        ("[http\n", "TOML"),
+        ("[http\n", "line 1, column 6: no TOML"),
+        ("[http]\nlisten = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\"", "line 3, column 1: no TOML"),
+        ("[http]\norder_wait_ms = \"5000\"", "http.order_wait_ms: must be a whole number, without quotes"),
+        ("[http]\norder_wait_ms = 5.5", "http.order_wait_ms: must be a whole number"),
+        (&large, "TOML"),
+        ("[http]\nlisten = 5556", "http.listen: must be text, in quotes"),
+        ("[http]\nallowed_hosts = \"desk\"", "http.allowed_hosts: must be a list, in brackets"),
+        ("[http]\nallowed_hosts = [7]", "http.allowed_hosts: each of them must be text"),
+        ("http = \"127.0.0.1:5556\"", "http: must be a table"),
+        ("[seeds]\ntype = \"soft\"", "seeds: is a list of blocks, each under its own [[…]]"),
+        ("[ipfs]\npublic = \"true\"", "ipfs.public: must be true or false, without quotes"),
+        ("[log]\nlevel = \"wat\"", "log.level: \"wat\": must be a level"),
+        ("[log]\nlevel = \"info,milagro_dta=wat\"", "log.level"),
+        ("[checkpoints]\nrecords = 0", "checkpoints.records: must be 1 to 4096, not 0"),
+        ("[checkpoints]\nafter_ms = 60001", "checkpoints.after_ms: must be at most 60000"),
+        (
+            "[node]\nplugin = \"Milagro\"",
+            "node.plugin: \"Milagro\" is no plugin's name: they have 1 to 32 of a-z, 0-9 and -",
+        ),
     ] {
         let error = read(text).unwrap_err();
         assert!(error.contains(named) && error.contains("config.toml"), "{text}: {error}");
@@ -179,6 +210,12 @@ fn a_token_is_named_once_and_its_pin_is_elsewhere() {
         ("slot = 0\npin = \"file:\"", "never the PIN itself"),
         ("slot = 0\npin = \"env:\"", "never the PIN itself"),
         ("slot = 0\npin = \"12:345678\"", "never the PIN itself"),
+        ("slot = 0\npin = 12345678", "seeds.token.pin: must be text"),
+        ("slot = 0\npin = 12.345678", "seeds.token.pin: must be text"),
+        ("slot = 0\npin = [\"12345678\"]", "seeds.token.pin: must be text"),
+        ("slot = 0\npin = 12 345678", "no TOML"),
+        ("slot = 0\npin = \"12345678", "no TOML"),
+        ("slot = 0\npin = x12345678", "no TOML"),
         ("slot = -1\npin = \"prompt\"", "slot"),
         (&with("key = \"\""), "key: must have 1 to 40 bytes, not 0"),
         (&with(&format!("key = \"{}\"", "k".repeat(41))), "key: must have 1 to 40 bytes, not 41"),
@@ -227,4 +264,72 @@ fn several_stores_have_names_and_one_is_the_default() {
     }
     let both = format!("{}{two}", block("name = \"old\"\ndefault = true"));
     assert!(read(&both).unwrap_err().contains("2 blocks say `default = true`"));
+}
+
+#[test]
+fn every_trouble_is_told_at_once() {
+    let text = "[http]\nlisten = \"everywhere\"\norder_wait_ms = 60001\ncors_allow = [\"*\", \"desk\"]\n[checkpoints]\nrecords = 0\n\
+        after_ms = 60001\n[peers]\npins = 3\n[ipfs]\nkeep_blocks = 1\npin = true\n[node]\ntype = \"king\"\n[[seeds]]\ntype = \"hard\"\n";
+    let error = gather(&[("config.toml", text)], &[("DTA_LOG__LEVEL", "wat"), ("DTA_LOG__LEVL", "info")])
+        .unwrap_err();
+    let told = [
+        "http.listen: ",
+        "checkpoints.records: must",
+        "checkpoints.after_ms: must",
+        "unknown key `peers.pins`",
+        "ipfs.keep_blocks: is 1",
+        "ipfs.pin: is for",
+        "node.type: unknown variant `king`",
+        "seeds.type: unknown variant `hard`",
+        "environment variable DTA_LOG__LEVEL: log.level: \"wat\"",
+        "environment variable DTA_LOG__LEVL: is no setting: did you mean DTA_LOG__LEVEL?",
+    ];
+    for told in told {
+        assert!(error.contains(told), "{told} in {error}");
+    }
+    // What stands beside a broken value may be right with it: it is told once that is mended.
+    assert_eq!(error.lines().count(), told.len(), "{error}");
+    let error = gather(&[("config.toml", &text.replace("everywhere", "127.0.0.1:1"))], &[]).unwrap_err();
+    for told in ["cors_allow: \"*\"", "cors_allow: \"desk\"", "order_wait_ms: is 60001"] {
+        assert!(error.contains(told), "{told} in {error}");
+    }
+}
+
+#[test]
+fn what_is_shown_reads_as_the_same_settings() {
+    let cid = "bafyreict2ejjb2jcobqobmfccgrpixuwyjkgh5pkvnnaf3fkazrxqqyzge";
+    let two =
+        "label = \"a\"\npin = \"env:PIN\"\n[seeds.second]\nlibrary = \"/b.so\"\nslot = 7\npin = \"prompt\"\n";
+    for text in [
+        String::new(),
+        uncommented_template(),
+        format!("[node]\nfiduciary = \"{cid}\"\n[ipfs]\nconnector = \"api\"\n[http]\npeer_listen = \"[::]:5557\"\n"),
+        "[custody]\nshred_after_ms = 5\n[ipfs]\nconnector = \"none\"\n".to_owned(),
+        token(two),
+        "[keystore.token]\nlibrary = \"/l.so\"\nserial = \"0a\"\npin = \"file:hsm.pin\"\nalgorithm = \"hmac-kdf\"\n".to_owned(),
+    ] {
+        let all = read(&text).unwrap().spelled_out();
+        let written = toml::Table::try_from(&all).unwrap().to_string();
+        assert_eq!(read(&written).unwrap().spelled_out(), all, "{written}");
+    }
+}
+
+#[test]
+fn a_new_home_says_what_init_was_told() {
+    let cid = "bafyreict2ejjb2jcobqobmfccgrpixuwyjkgh5pkvnnaf3fkazrxqqyzge".parse().ok();
+    let plugin: Option<Plugin> = "bitcoinwallet".parse().ok();
+    assert_eq!(NewNode::default().written(), TEMPLATE);
+    for (fiduciary, plugin) in [(cid, None), (None, plugin.clone()), (cid, plugin)] {
+        let new = NewNode { fiduciary, plugin: plugin.clone() };
+        let mut expected = Config::default();
+        if fiduciary.is_some() {
+            (expected.node.r#type, expected.node.fiduciary) = (NodeType::Principal, fiduciary);
+        }
+        expected.node.plugin = plugin.unwrap_or_default();
+        let written = new.written();
+        assert_eq!(read(&written).unwrap(), expected, "{written}");
+        assert_eq!(written.lines().count(), TEMPLATE.lines().count());
+        let settings = gather(&[("config.toml", &written)], &[]).unwrap();
+        assert_eq!(settings.differing(), new.says().len());
+    }
 }

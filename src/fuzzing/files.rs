@@ -7,7 +7,7 @@ use dta_crypto::Secret;
 use dta_ipfs::{Multiaddr, SwarmKey, address};
 use dta_protocol::{Cid, Codec};
 
-use crate::config::{Config, TEMPLATE, uncommented_template};
+use crate::config::{Settings, TEMPLATE, uncommented_template};
 use crate::home::Home;
 use crate::keystore::words::{from_words, to_words};
 
@@ -73,9 +73,10 @@ pub fn config(bytes: &[u8]) {
     });
     let home = Home::new(FOLDER.as_path());
     std::fs::write(home.config(), bytes).unwrap();
-    if let Ok(config) = Config::read(&home) {
-        assert!(config.seeds.len() <= 1);
-        assert_eq!(Config::read(&home).unwrap(), config);
+    if let Ok(settings) = Settings::gather(&home, []) {
+        assert!(settings.config.seeds.iter().filter(|store| store.default).count() <= 1);
+        assert_eq!(Settings::gather(&home, []).unwrap().config, settings.config);
+        assert!(settings.differing() <= settings.shown().len());
     }
 }
 

@@ -17,7 +17,7 @@ use thiserror::Error;
 use crate::actors::log::OpenError;
 use crate::actors::log::{Append, Block, BlockClass, EventLog, NotWritten, RocksLog, Uncertain};
 use crate::actors::seeds::SeedError;
-use crate::config::{Config, TEMPLATE};
+use crate::config::{Config, write_new};
 use crate::crash_points::{CrashPoint, reached};
 use crate::home::{Home, HomeLock, LockError, make_private_folder};
 use crate::keystore::{Keystore, KeystoreError, Protection};
@@ -105,13 +105,15 @@ impl From<Uncertain> for InitError {
     }
 }
 
-/// Makes a node in a home. A seed that is there already is used; everything else must be new.
+/// Makes a node in a home. A seed that is there already is used, and so are settings; everything else must be new. Without
+/// settings these are written.
 ///
 /// # Errors
 /// Nothing that is there is overwritten; see [`InitError`].
 pub fn initialise(
     home: &Home,
     name: &str,
+    settings: &str,
     protection: impl FnOnce(&Config) -> Protection,
     clock: &dyn Clock,
 ) -> Result<Initialised, InitError> {
@@ -162,9 +164,7 @@ pub fn initialise(
         store.open_or_make(interrupted)?;
     }
     reached(CrashPoint::InitCustodyMade);
-    if !home.config().exists() {
-        std::fs::write(home.config(), TEMPLATE).map_err(io_at(&home.config()))?;
-    }
+    write_new(home, settings).map_err(io_at(&home.config()))?;
     reached(CrashPoint::InitBeforeRename);
     std::fs::rename(&building, home.log()).map_err(io_at(&building))?;
     reached(CrashPoint::InitRenamed);

@@ -16,7 +16,7 @@ use crate::actors::checkpoints::published::{self, PublishedError};
 use crate::actors::keyring::Keyring;
 use crate::actors::log::{self, Damage, LogReader, OpenError, ReadError, RocksLog, StoredBlock};
 use crate::actors::seeds::Stores;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, is_there};
 use crate::home::{Home, HomeLock, LockError};
 use crate::keystore::{Keystore, KeystoreError, Protection};
 use crate::node::copies::{self, CopiesError};
@@ -64,7 +64,7 @@ pub enum OpenNodeError {
     Recovering(String),
     /// A home that has lost its settings: to start with the defaults would leave out copies of the seeds in silence.
     #[error(
-        "there is no {}, which `dta init` made: restore it; an empty one says that every setting is the default, \
+        "there is no {} (nor the original's config.yaml), which `dta init` made: restore it; an empty one says that every setting is the default, \
          without further copies of the seeds",
         .0.display()
     )]
@@ -159,7 +159,7 @@ impl OpenNode {
             });
         }
         let lock = HomeLock::acquire(&home)?;
-        if !home.config().exists() {
+        if !is_there(&home) {
             return Err(OpenNodeError::ConfigMissing(home.config()));
         }
         let config = Config::read(&home)?;

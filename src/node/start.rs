@@ -133,7 +133,7 @@ impl Running {
         let OpenNode { lock, home, config, identity, epoch, checkpoint, log, keyring, mut seeds, libp2p } =
             node;
         let keyring = Arc::new(keyring);
-        let plugin = plugged(&config.node.plugin, plugins, &identity, &keyring, LIMIT)?;
+        let plugin = plugged(config.node.plugin.as_str(), plugins, &identity, &keyring, LIMIT)?;
         // Tokens are asked now, and again when they are needed: the rest of the node serves without them.
         seeds.check();
         if let Some(trouble) = trouble_of(&seeds.status()) {

@@ -32,7 +32,7 @@ use crate::actors::checkpoints::{Published, published};
 use crate::actors::ipfs::BlockExchange;
 use crate::actors::log::{Append, EventLog as _, LogReader as _, RocksLog};
 use crate::actors::network::Network;
-use crate::config::{Config, TEMPLATE};
+use crate::config::{Config, TEMPLATE, write_new};
 use crate::home::{Home, HomeLock};
 use crate::node::open::{entropy, epoch};
 use crate::ports::{Clock, OsEntropy};
@@ -291,9 +291,7 @@ fn append(
 
 /// The log into its place, which makes the home a node's.
 fn settle(home: &Home, building: &Path, owner: &Identity, last: &Checkpointed) -> Result<(), RecoverError> {
-    if !home.config().exists() {
-        std::fs::write(home.config(), TEMPLATE).map_err(io_at(&home.config()))?;
-    }
+    write_new(home, TEMPLATE).map_err(io_at(&home.config()))?;
     // What follows from the log that is gone does not follow from this one.
     for folder in [home.views(), home.ipfs()] {
         if folder.exists() {

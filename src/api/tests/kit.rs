@@ -39,7 +39,7 @@ use crate::actors::verifier::Verifier;
 use crate::actors::views::Views;
 use crate::actors::witness::Witness;
 use crate::api::{App, HttpSettings, Surface, configure};
-use crate::config::NodeType;
+use crate::config::{NodeType, TEMPLATE};
 use crate::home::{Home, make_private_folder};
 use crate::keystore::{Keystore, Protection};
 use crate::node::init::first_records;
@@ -133,7 +133,7 @@ impl Node {
         plugin: &str,
     ) -> Self {
         let key = Protection::KeyFile(folder.path().join("key"));
-        initialise(home, "alice", |_| key, &Hands::at(at_ms)).unwrap();
+        initialise(home, "alice", TEMPLATE, |_| key, &Hands::at(at_ms)).unwrap();
         let key = Protection::KeyFile(folder.path().join("key"));
         Self::over(
             folder,

@@ -53,12 +53,7 @@ impl Plugin for Moody {
         if order.extension.get("factor") == factor { Ok(()) } else { Err(Refusal::missing("factor")) }
     }
 
-    fn answer(
-        &self,
-        order: &Order,
-        _: &Private,
-        given: &mut Given<'_>,
-    ) -> Result<Answer, Refusal> {
+    fn answer(&self, order: &Order, _: &Private, given: &mut Given<'_>) -> Result<Answer, Refusal> {
         let extension = [
             ("key".to_owned(), hex::encode(given.key.expose())),
             ("reference".to_owned(), order.reference.clone()),

@@ -6,8 +6,8 @@ use super::keys::opposite;
 use super::{Repeatable, key, original, point, secret, text};
 use crate::keys::add_secrets;
 use crate::{
-    Ask, BitcoinWallet, Extension, Final, Given, Milagro, Order, Party, Placing, Plugin, Private, PublicPoint,
-    Redemption, Refusal, Released, SafeguardSecret, field, share,
+    Ask, BitcoinWallet, Extension, Final, Given, Milagro, Order, Party, Placing, Plugin, Private,
+    PublicPoint, Redemption, Refusal, Released, SafeguardSecret, field, share,
 };
 
 const REFERENCE: &str = "018b2f19-e79e-7d6a-a56d-29feb6211b04";
@@ -134,7 +134,9 @@ fn the_originals_wallets_come_out_of_the_hooks() {
         let own = if data.is_empty() { &half } else { &key(3) };
         let made = finish(&BitcoinWallet, &order, (&released, own), (data, Extension::new())).unwrap();
         assert_eq!(hex::encode(made.key.unwrap().secret().expose()), text(&vector["secret"]));
-        for (commitment, extension) in [(answer.commitment, &answer.extension), (made.commitment, &made.extension)] {
+        for (commitment, extension) in
+            [(answer.commitment, &answer.extension), (made.commitment, &made.extension)]
+        {
             assert_eq!(commitment, text(&vector["commitment"]));
             assert_eq!(*extension, texts([("address", text(&vector["address"]))]));
         }

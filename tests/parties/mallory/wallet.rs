@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use dta_crypto::OrderKey;
 use dta_plugins::{field, share};
-use dta_protocol::{Cid, Identity, Kind, Placed};
+use dta_protocol::body::Placed;
+use dta_protocol::{Cid, Identity, Kind};
 use serde_json::Value;
 
 use super::forge::{About, Forged, new_key, new_reference, placed};
