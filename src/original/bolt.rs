@@ -45,6 +45,9 @@ pub enum BoltError {
     Disagree,
 }
 
+/// Takes a value: the names of the buckets above it from the root, its key, and itself.
+pub type Give<'a, 'w> = dyn FnMut(&[&'a [u8]], &'a [u8], &'a [u8]) + 'w;
+
 /// A page that could not be read, or only to a point.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("page {page}: {why}")]
@@ -174,9 +177,8 @@ impl<'a> Bolt<'a> {
         self.older
     }
 
-    /// Gives every value of every bucket, with the names of the buckets above it from the root, in the order of keys. Answers
-    /// what could not be read.
-    pub fn walk(&self, give: &mut dyn FnMut(&[&'a [u8]], &'a [u8], &'a [u8])) -> Vec<Damage> {
+    /// Gives every value of every bucket, in the order of keys. Answers what could not be read.
+    pub fn walk(&self, give: &mut Give<'a, '_>) -> Vec<Damage> {
         let met = vec![0; usize::try_from(self.pages.div_ceil(64)).unwrap_or_default()];
         let mut walk = Walk { bolt: self, met, path: Vec::new(), damage: Vec::new(), give };
         walk.bucket(self.root);
@@ -197,7 +199,7 @@ struct Walk<'a, 'w> {
     met: Vec<u64>,
     path: Vec<&'a [u8]>,
     damage: Vec<Damage>,
-    give: &'w mut dyn FnMut(&[&'a [u8]], &'a [u8], &'a [u8]),
+    give: &'w mut Give<'a, 'w>,
 }
 
 impl<'a> Walk<'a, '_> {

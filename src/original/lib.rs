@@ -1,14 +1,16 @@
 //! Reads the home of the original D-TA (Apache Milagro, Go): what it held, and what of it cannot be read. Changes nothing there.
 //!
 //! `home` reads the files; `bolt` the pages of its store, `gob` the values in them, `store` what they mean; `settings` and
-//! `keys` its two other files; `answers` and `check` say whether a seed is the one that a client was promised. All but `home`
-//! is pure, and stands any bytes: no panic, no loop without end, memory in proportion to the file.
+//! `keys` its two other files; `answers` and `check` say whether a seed is the one that a client was promised. `kept` is what a
+//! node of ours keeps of it, sealed. All but `home` is pure, and stands any bytes: no panic, no loop without end, memory in
+//! proportion to the file.
 
 pub mod answers;
 pub mod bolt;
 pub mod check;
 mod gob;
 pub mod home;
+pub mod kept;
 mod keys;
 pub mod settings;
 pub mod store;
@@ -19,6 +21,7 @@ mod tests;
 pub use answers::{Answer, AnswersError};
 pub use check::{Checked, check};
 pub use home::{ReadError, read};
+pub use kept::{Check, ImportedOrder, Judged, Kept, KeptError, Listed, Taken, judge};
 pub use settings::Settings;
 pub use store::{Identity, Left, Order};
 

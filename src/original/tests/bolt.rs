@@ -3,7 +3,10 @@
 use super::{BOB, store};
 use crate::bolt::{Bolt, BoltError};
 
-fn values(bytes: &[u8]) -> Vec<(Vec<Vec<u8>>, Vec<u8>, Vec<u8>)> {
+/// The buckets above, the key, the value.
+type Value = (Vec<Vec<u8>>, Vec<u8>, Vec<u8>);
+
+fn values(bytes: &[u8]) -> Vec<Value> {
     let mut values = Vec::new();
     let damage = Bolt::open(bytes).unwrap().walk(&mut |path, key, value| {
         values.push((path.iter().map(|name| name.to_vec()).collect(), key.to_vec(), value.to_vec()));

@@ -1,6 +1,7 @@
 mod bolt;
 mod damage;
 mod home;
+mod kept;
 mod parts;
 
 use std::path::PathBuf;
