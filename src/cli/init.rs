@@ -19,13 +19,13 @@ use crate::ports::SystemClock;
 pub struct InitCommand {
     /// What the node calls itself, for people: 1 to 128 bytes
     #[arg(long, default_value = "milagro-dta")]
-    name: String,
+    pub(super) name: String,
     /// Seal the node's seed under a passphrase instead of a key file; the daemon then needs it at every start
     #[arg(long)]
-    passphrase: bool,
+    pub(super) passphrase: bool,
     /// Read the passphrase from the first line of a file instead of the terminal
     #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
+    pub(super) passphrase_file: Option<PathBuf>,
 }
 
 /// Makes it and says who it is.

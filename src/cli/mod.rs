@@ -9,6 +9,7 @@ pub mod ipfs;
 pub mod log;
 pub mod mirror;
 pub mod order;
+pub mod original;
 mod parallel;
 pub mod peer;
 mod progress;
@@ -63,6 +64,12 @@ enum Command {
     Ipfs(ipfs::IpfsCommand),
     /// Build a lost node again from what mirrors hold of it on IPFS
     Recover(recover::RecoverCommand),
+    /// Take over what can be taken of a home of the original D-TA, into a node that is stopped or not made yet
+    #[command(name = "import-original")]
+    ImportOriginal(original::import::ImportCommand),
+    /// The orders that were taken over from the original: list them, release a secret
+    #[command(subcommand)]
+    Original(original::OriginalCommand),
     /// The event log: read it, check it, index it anew
     #[command(subcommand)]
     Log(log::LogCommand),
@@ -128,6 +135,8 @@ impl Cli {
             Command::Audit(command) => return audit::run(&command, || Ok(home)),
             Command::Ipfs(command) => ipfs::run(&home, &command),
             Command::Recover(command) => recover::run(&home, &command),
+            Command::ImportOriginal(command) => return original::import::run(&home, &command),
+            Command::Original(command) => original::run(&home, &command),
             Command::Log(command) => log::run(&home, command),
             Command::Projection(command) => projection::run(&home.root, command),
         };
