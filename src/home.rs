@@ -117,6 +117,11 @@ impl Home {
         self.root.join("seed.key")
     }
 
+    /// What was taken over from a node of the original, sealed.
+    pub fn original(&self) -> PathBuf {
+        self.root.join("original.json")
+    }
+
     /// Whether `dta init` has finished here: the log is what it makes last.
     pub fn is_initialised(&self) -> bool {
         self.log().exists()

@@ -5,6 +5,7 @@ pub mod custody;
 pub mod derived;
 pub mod init;
 pub mod open;
+pub mod original;
 pub mod publishing;
 pub mod start;
 

@@ -287,7 +287,7 @@ fn the_originals_options_make_a_node_and_its_file_keeps_one() {
     let named = format!("{cid},http://127.0.0.1:5556");
     let asked = home.run(&["init", "-interactive"]);
     assert!(!asked.status.success() && text(&asked.stderr).contains("asks at a terminal"));
-    assert!(home.must_fail(&["init", "-service", "king"]).contains("is no plugin"));
+    assert!(home.must_fail(&["init", "-service", "king"]).contains("none of the plugins of this program"));
     let made = home.must(&["init", "-nodename", "alice", "-masterfiduciarynode", &named, "-service=milagro"]);
     assert!(
         made.contains(&format!("fiduciary {cid}")) && made.contains("dta peer pin fiduciary.id --url"),

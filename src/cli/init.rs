@@ -28,13 +28,13 @@ const NAME: &str = "milagro-dta";
 pub struct InitCommand {
     /// What the node calls itself, for people: 1 to 128 bytes [default: milagro-dta]
     #[arg(long, visible_alias = "nodename")]
-    name: Option<String>,
+    pub(super) name: Option<String>,
     /// Make it a principal whose orders' keys this fiduciary keeps
     #[arg(long, value_name = "CID,URL")]
-    masterfiduciarynode: Option<MasterFiduciary>,
+    pub(super) masterfiduciarynode: Option<MasterFiduciary>,
     /// The plugin [default: milagro]
     #[arg(long, value_name = "PLUGIN")]
-    service: Option<Plugin>,
+    pub(super) service: Option<Plugin>,
     /// Ask for these at the terminal
     #[arg(
         long,
@@ -46,18 +46,18 @@ pub struct InitCommand {
         hide_default_value = true,
         value_parser = go_bool
     )]
-    interactive: bool,
+    pub(super) interactive: bool,
     /// Seal the node's seed under a passphrase instead of a key file; the daemon then needs it at every start
     #[arg(long)]
-    passphrase: bool,
+    pub(super) passphrase: bool,
     /// Read the passphrase from the first line of a file instead of the terminal
     #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
+    pub(super) passphrase_file: Option<PathBuf>,
 }
 
 /// `CID,URL`: who keeps the keys, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct MasterFiduciary {
+pub(super) struct MasterFiduciary {
     cid: Cid,
     url: PeerUrl,
 }

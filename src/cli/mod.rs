@@ -4,13 +4,14 @@ mod api;
 pub mod audit;
 pub mod config;
 pub mod daemon;
+mod go_flags;
 pub mod identity;
 pub mod init;
 pub mod ipfs;
 pub mod log;
 pub mod mirror;
 pub mod order;
-mod original;
+pub mod original;
 mod parallel;
 pub mod peer;
 pub mod plugin;
@@ -32,7 +33,7 @@ use dta_protocol::name_is_plain;
 use crate::config::find_home;
 use crate::harden;
 
-pub use original::with_two_dashes;
+pub use go_flags::with_two_dashes;
 
 /// A decentralized trust authority: a network HSM whose chain of custody anyone can check.
 #[derive(Debug, Parser)]
@@ -76,6 +77,12 @@ enum Command {
     /// The service plugins of this program
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
+    /// Take over what can be taken of a home of the original D-TA, into a node that is stopped or not made yet
+    #[command(name = "import-original")]
+    ImportOriginal(original::import::ImportCommand),
+    /// The orders that were taken over from the original: list them, release a secret
+    #[command(subcommand)]
+    Original(original::OriginalCommand),
     /// The event log: read it, check it, index it anew
     #[command(subcommand)]
     Log(log::LogCommand),
@@ -162,6 +169,8 @@ impl Cli {
             Command::Audit(command) => return audit::run(&command, || Ok(home)),
             Command::Ipfs(command) => ipfs::run(&home, &command),
             Command::Recover(command) => recover::run(&home, &command),
+            Command::ImportOriginal(command) => return original::import::run(&home, &command, plugins),
+            Command::Original(command) => original::run(&home, &command),
             Command::Log(command) => log::run(&home, command),
             Command::Projection(command) => projection::run(&home.root, command),
         };

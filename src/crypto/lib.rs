@@ -13,6 +13,7 @@ pub mod identity;
 mod kem;
 mod ml_dsa;
 pub mod order_key;
+pub mod original;
 pub mod public_keys;
 pub mod seal;
 pub mod secret;
@@ -24,6 +25,7 @@ pub use at_rest::{open_at_rest, seal_at_rest};
 pub use derive::{hkdf, hosted_seed, purpose};
 pub use identity::{IdentityKeys, SIGNATURE_BYTES, Signature};
 pub use order_key::{COMMITMENT_BYTES, CommitmentError, OrderKey, OrderKeyError, commitment_is_valid};
+pub use original::{original_ec_key, original_order_key};
 pub use public_keys::{BLS_BYTES, KEM_BYTES, KeyError, ML_DSA_BYTES, PublicKeys};
 pub use seal::{
     CID_BYTES, ContentKey, ENTRY_BYTES, Entry, OpenError, Recipient, SealError, SealedParts, open, open_with,

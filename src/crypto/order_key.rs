@@ -19,6 +19,9 @@ pub enum OrderKeyError {
     /// BIP39 takes 16 to 32 bytes, in steps of 4.
     #[error("entropy: {0} bytes, not 16, 20, 24, 28 or 32")]
     EntropyLength(usize),
+    /// BIP32 takes 16 to 64 bytes.
+    #[error("seed: {0} bytes, not 16 to 64")]
+    SeedLength(usize),
     /// The scalar is 0, or not below the order of secp256k1.
     #[error("secret: not a scalar from 1 to the order of secp256k1 - 1")]
     ScalarRange,
@@ -101,7 +104,7 @@ impl OrderKey {
 /// The BIP39 seed of a mnemonic without a passphrase. This is most of what an order key costs, so aws-lc's SHA-512 does it
 /// where it is there.
 #[cfg(feature = "aws-lc")]
-fn seed_of(mnemonic: &Mnemonic) -> Secret<64> {
+pub(crate) fn seed_of(mnemonic: &Mnemonic) -> Secret<64> {
     use aws_lc_rs::pbkdf2::{PBKDF2_HMAC_SHA512, derive};
 
     const ROUNDS: std::num::NonZeroU32 = std::num::NonZeroU32::new(2_048).unwrap();
@@ -117,7 +120,7 @@ fn seed_of(mnemonic: &Mnemonic) -> Secret<64> {
 }
 
 #[cfg(not(feature = "aws-lc"))]
-fn seed_of(mnemonic: &Mnemonic) -> Secret<64> {
+pub(crate) fn seed_of(mnemonic: &Mnemonic) -> Secret<64> {
     Secret::from_bytes(mnemonic.to_seed_normalized(""))
 }
 

@@ -238,7 +238,8 @@ const SOURCES: [&str; 14] = [
 ];
 
 /// Those that no bytes of another node reach, and why.
-const OUT_OF_REACH: [(&str, &str); 34] = [
+const OUT_OF_REACH: [(&str, &str); 35] = [
+    ("plugin-refused", "these nodes run milagro: tests/parties/mallory/wallet.rs"),
     ("cbor-not-canonical", "the net beneath a judge that finds each violation by its name"),
     ("envelope-other-signer", "the signer is looked up by what the statement names"),
     ("sealed-no-signer", "a statement that seals has a signer, or is refused as one"),

@@ -56,8 +56,7 @@ fn the_originals_options_are_read() {
 #[test]
 fn what_makes_no_node_is_refused() {
     for (line, told) in [
-        (&["--service", "king"][..], "there are milagro, safeguardsecret, bitcoinwallet"),
-        (&["--service", ""], "is no plugin"),
+        (&["--service", ""][..], "is no plugin"),
         (&["--service", "Milagro"], "is no plugin"),
         (&["--interactive=maybe"], "must be true or false"),
         (&["--interactive", "true"], "unexpected argument"),
@@ -130,7 +129,7 @@ fn what_is_asked_has_defaults_and_is_asked_again() {
     assert_eq!(told.plugin.unwrap().as_str(), "milagro");
     assert!(asked.contains("The node's name [milagro-dta]: ") && asked.contains("[-]: "), "{asked}");
     let (told, asked) =
-        ask(&given, &format!("alice\nbob\n{CID}\nbob.example\n\nhttps://bob.example\nking\nB\n"));
+        ask(&given, &format!("alice\nbob\n{CID}\nbob.example\n\nhttps://bob.example\nKing\nB\n"));
     let told = told.unwrap();
     assert_eq!((told.name.as_str(), told.plugin.as_ref().unwrap().as_str()), ("alice", "bitcoinwallet"));
     assert_eq!(told.fiduciary.as_ref().unwrap().url.as_str(), "https://bob.example");

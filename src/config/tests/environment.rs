@@ -84,7 +84,7 @@ fn what_is_no_setting_is_refused_by_name() {
         ("DTA_HTTP__ORDER_WAIT_MS", "60001", "http.order_wait_ms: is 60001, must be at most 60000"),
         ("DTA_IPFS__PUBLIC", "yes", "ipfs.public: must be true or false"),
         ("DTA_HTTP__LISTEN", "everywhere", "http.listen: "),
-        ("DTA_NODE__PLUGIN", "king", "node.plugin: \"king\" is no plugin"),
+        ("DTA_NODE__PLUGIN", "King", "node.plugin: \"King\" is no plugin"),
         ("DTA_NODE__TYPE", "king", "node.type: unknown variant `king`"),
         ("DTA_KEYSTORE__TOKEN__PIN", "12345678", "keystore.token"),
         ("DTA_LOG__LEVEL", "wat", "log.level"),

@@ -156,7 +156,7 @@ fn what_must_not_be_passed_over_is_refused_with_the_reason() {
         ("format", "fmt", "log.format: unknown variant `fmt`"),
         ("level", "wat", "log.level: \"wat\": must be a level"),
         ("connector", "kubo", "ipfs.connector: unknown variant `kubo`"),
-        ("service", "king", "plugins.service: \"king\" is no plugin"),
+        ("service", "King", "plugins.service: \"King\" is no plugin"),
     ] {
         let error = yaml(&with(key, value)).unwrap_err();
         assert!(error.contains(told) && error.contains("config.yaml: "), "{key}: {value}: {error}");
