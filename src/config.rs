@@ -104,7 +104,7 @@ impl Config {
         if let Some(what) = settings.checkpoints.trouble().or_else(|| settings.peers.trouble()) {
             return Err(ConfigError::Pace { path, what });
         }
-        if let Some(what) = Seeds::trouble_of(&settings.seeds) {
+        if let Some(what) = Seeds::trouble_of(&settings, home) {
             return Err(ConfigError::Seeds { path, what });
         }
         Ok(settings)

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use dta_token::Algorithm;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
+
+use super::Config;
+use crate::home::Home;
 
 /// `[keystore]`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -39,6 +42,18 @@ pub struct Seeds {
     pub token: Option<TokenKey>,
     /// Another one, whose key opens every seed too.
     pub second: Option<TokenKey>,
+    /// Refused, with the place where it is now.
+    pub shred_after_ms: Moved,
+}
+
+/// A key that is elsewhere now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moved;
+
+impl<'de> Deserialize<'de> for Moved {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(de::Error::custom("shred_after_ms: it is [custody] shred_after_ms now"))
+    }
 }
 
 /// `[seeds.token]`: a PKCS#11 token, and a key in it.
@@ -157,8 +172,8 @@ const NAME_MAX: usize = 32;
 
 impl Default for Seeds {
     fn default() -> Self {
-        let (r#type, copies, token, second) = Default::default();
-        Self { name: MAIN.to_owned(), default: false, r#type, copies, token, second }
+        let (r#type, copies, token, second, shred_after_ms) = Default::default();
+        Self { name: MAIN.to_owned(), default: false, r#type, copies, token, second, shred_after_ms }
     }
 }
 
@@ -185,9 +200,18 @@ impl Seeds {
         }
     }
 
-    /// What is wrong with all of them together, and with which key.
-    pub(super) fn trouble_of(blocks: &[Self]) -> Option<String> {
-        if let Some(trouble) = blocks.iter().find_map(Self::trouble) {
+    /// What is wrong with one of them, or with all of them together, and with which key.
+    pub(super) fn trouble_of(config: &Config, home: &Home) -> Option<String> {
+        let blocks = &config.seeds;
+        let of_one = |block: &Self| {
+            let trouble = block.trouble()?;
+            Some(if blocks.len() > 1 {
+                format!("the block of name {:?}: {trouble}", block.name)
+            } else {
+                trouble
+            })
+        };
+        if let Some(trouble) = blocks.iter().find_map(of_one) {
             return Some(trouble);
         }
         for (number, block) in blocks.iter().enumerate() {
@@ -197,11 +221,54 @@ impl Seeds {
         }
         let defaults = blocks.iter().filter(|block| block.default).count();
         match (blocks.len(), defaults) {
-            (0 | 1, _) | (_, 1) => None,
+            (0 | 1, _) | (_, 1) => Self::folder_twice(&config.stores(), home).or_else(|| key_twice(config)),
             (blocks, 0) => Some(format!("default: one of the {blocks} blocks must say `default = true`")),
             _ => Some(format!("default: {defaults} blocks say `default = true`; one may")),
         }
     }
+
+    /// A folder has the seeds of one store: a second one there would be made a copy of the first.
+    fn folder_twice(stores: &[Self], home: &Home) -> Option<String> {
+        let is_at = |path: PathBuf| path.canonicalize().unwrap_or(path);
+        let mut taken: Vec<_> =
+            stores.iter().map(|store| (is_at(home.seeds(&store.name)), &store.name)).collect();
+        for store in stores {
+            for folder in &store.copies {
+                let path = is_at(home.root.join(folder));
+                if let Some((_, other)) = taken.iter().find(|(taken, _)| *taken == path) {
+                    let (name, folder) = (&store.name, folder.display());
+                    return Some(format!(
+                        "copies: {folder:?}, named for {name:?}, is a folder of {other:?} already"
+                    ));
+                }
+                taken.push((path, &store.name));
+            }
+        }
+        None
+    }
+}
+
+/// One key in a token is one KEK: who is done with it in one place deletes it for all.
+fn key_twice(config: &Config) -> Option<String> {
+    let mut named: Vec<(String, &TokenKey)> = Vec::new();
+    named.extend(config.keystore.token.iter().map(|key| ("[keystore.token]".to_owned(), key)));
+    for store in &config.seeds {
+        let of = |table| format!("[seeds.{table}] of {:?}", store.name);
+        named.extend(store.token.iter().map(|key| (of("token"), key)));
+        named.extend(store.second.iter().map(|key| (of("second"), key)));
+    }
+    for (number, (table, key)) in named.iter().enumerate() {
+        let same = |(_, other): &&(String, &TokenKey)| {
+            (&other.library, &other.name, &other.key) == (&key.library, &key.name, &key.key)
+        };
+        if let Some((other, _)) = named.iter().skip(number + 1).find(same) {
+            return Some(format!(
+                "key: {table} and {other} name one key of one token, {:?}: each needs its own",
+                key.key
+            ));
+        }
+    }
+    None
 }
 
 /// The seed stores there are.
