@@ -68,13 +68,29 @@ impl Home {
 
     /// Whether seeds are kept here, in a store of any name.
     pub fn has_custody(&self) -> bool {
+        !self.seed_folders().is_empty()
+    }
+
+    /// The folders here with seeds, by their names.
+    pub fn seed_folders(&self) -> Vec<String> {
         let entries = std::fs::read_dir(&self.root).into_iter().flatten().flatten();
-        let stores = entries.filter(|entry| {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            name == "seeds" || name.starts_with("seeds-")
-        });
-        stores.into_iter().any(|store| store.path().join("seeds.dta").exists())
+        let has_seeds = |name: &String| {
+            (name == "seeds" || name.starts_with("seeds-")) && self.root.join(name).join("seeds.dta").exists()
+        };
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut folders: Vec<String> = names.filter(has_seeds).collect();
+        folders.sort();
+        folders
+    }
+
+    /// Seeds that are being imported: a folder.
+    pub fn seeds_in_import(&self) -> PathBuf {
+        self.root.join("seeds.import")
+    }
+
+    /// Where an earlier program noted the copies of the store in `seeds/`.
+    pub fn seed_copies_noted(&self) -> PathBuf {
+        self.root.join("seeds").join("copies")
     }
 
     /// Which folders the last start kept seeds in.
@@ -131,6 +147,11 @@ impl Home {
 /// The name of a store's folder.
 pub fn seeds_folder(store: &str) -> String {
     if store == crate::config::MAIN { "seeds".to_owned() } else { format!("seeds-{store}") }
+}
+
+/// The store whose folder has this name, if it is one's.
+pub fn store_of_folder(folder: &str) -> Option<&str> {
+    if folder == "seeds" { Some(crate::config::MAIN) } else { folder.strip_prefix("seeds-") }
 }
 
 /// Makes a folder, and its parents, that only its owner can read.

@@ -4,6 +4,7 @@ pub mod copies;
 pub mod custody;
 pub mod derived;
 pub mod init;
+pub mod make;
 pub mod open;
 pub mod original;
 pub mod publishing;

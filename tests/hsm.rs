@@ -284,8 +284,10 @@ fn a_second_store_takes_new_seeds_and_the_first_keeps_its_own() {
     let new = format!("[[seeds]]\nname = \"hsm\"\ndefault = true\ntype = \"pkcs11\"\n{key}");
     home.settings(&format!("{old}{new}"));
     let said = home.try_start(&[]).err().unwrap().1;
-    assert!(said.contains("there is no such store yet: `dta seeds init` makes it"), "{said}");
-    let said = home.must(&["seeds", "init"]);
+    assert!(said.contains("there is no store \"hsm\": restore seeds-hsm/ if it was there before"), "{said}");
+    assert!(home.must_fail(&["seeds", "init"]).contains("make it with `dta seeds init --new hsm`"));
+    assert!(!home.path().join("seeds-hsm").exists());
+    let said = home.must(&["seeds", "init", "--new", "hsm"]);
     assert!(said.contains("store hsm") && said.contains("store main"), "{said}");
     let node = home.start();
     let (after, second) = node.place(&carol);
@@ -299,7 +301,13 @@ fn a_second_store_takes_new_seeds_and_the_first_keeps_its_own() {
     let said = ask(&home, &node, &["status"]);
     assert!(said.contains("store    hsm; new seeds go there") && said.contains("store    main\n"), "{said}");
     assert!(home.must_fail(&["seeds", "rotate", "--node", &node.url]).contains("say which of hsm, main"));
-    ask(&home, &node, &["rotate", "--store", "main"]);
+    assert!(
+        ask(&home, &node, &["rotate", "--store", "main"]).contains("new seeds of store main are wrapped")
+    );
+    for arguments in [&["status"][..], &["list"], &["rewrap"], &["verify"], &["shred", "any"], &["init"]] {
+        let arguments = [&["seeds"], arguments, &["--store", "main"]].concat();
+        assert!(home.must_fail(&arguments).contains("--store"), "it is about all stores");
+    }
     assert!(ask(&home, &node, &["rewrap"]).contains("1 seeds wrapped anew"));
     assert!(ask(&home, &node, &["verify"]).contains("2 seeds opened and derived; 0 faults"));
     for (order, commitment) in [(&before, &first), (&after, &second)] {
@@ -307,7 +315,8 @@ fn a_second_store_takes_new_seeds_and_the_first_keeps_its_own() {
         assert_eq!(public_key_of(&secret), *commitment);
     }
     ask(&home, &node, &["shred", &before]);
-    assert_eq!(used(&node), [("hsm".to_owned(), 1), ("main".to_owned(), 0)]);
+    let (open, promised) = node.place(&carol);
+    assert_eq!(used(&node), [("hsm".to_owned(), 2), ("main".to_owned(), 0)]);
     node.stop();
     // A store that is known is neither left nor made anew.
     home.settings(&format!("{SETTINGS}{new}"));
@@ -317,12 +326,33 @@ fn a_second_store_takes_new_seeds_and_the_first_keeps_its_own() {
     let export = home.folder().join("export").display().to_string();
     assert!(home.must_fail(&["seeds", "export", "-o", &export]).contains("say --store"));
     home.must(&["seeds", "export", "--store", "hsm", "-o", &export]);
+    let note = home.path().join("seed-folders");
+    assert_eq!(std::fs::read_to_string(&note).unwrap(), "seeds-hsm\nseeds\n");
     std::fs::remove_dir_all(home.path().join("seeds-hsm")).unwrap();
     assert!(home.must_fail(&["seeds", "init"]).contains("seeds-hsm"));
+    assert!(home.must_fail(&["seeds", "init", "--new", "hsm"]).contains("so restore it"));
     assert!(home.try_start(&[]).is_err());
-    assert!(home.must(&["seeds", "import", "--store", "hsm", &export]).contains("1 seeds, 0 shredded"));
+    // A restore that forgot it, and the note with it: its order is missed.
+    let noted = std::fs::read(&note).unwrap();
+    std::fs::remove_file(&note).unwrap();
+    assert!(home.try_start(&[]).is_err_and(|(_, said)| said.contains("restore seeds-hsm/")));
+    assert!(home.must_fail(&["seeds", "init", "--new", "hsm"]).contains("1 orders, "));
+    assert!(!home.path().join("seeds-hsm").exists());
+    std::fs::write(&note, noted).unwrap();
+    // Another store's export is not this one, and leaves nothing.
+    let other = home.folder().join("other").display().to_string();
+    home.must(&["seeds", "export", "--store", "main", "-o", &other]);
+    let said = home.must_fail(&["seeds", "import", "--store", "hsm", &other]);
+    assert!(said.contains("the stores hsm and main have copies of one store"), "{said}");
+    assert!(!home.path().join("seeds-hsm").exists());
+    std::fs::create_dir(home.path().join("seeds.import")).unwrap();
+    assert!(home.try_start(&[]).is_err_and(|(_, said)| said.contains("run `dta seeds import` again")));
+    assert!(home.must_fail(&["seeds", "init"]).contains("run `dta seeds import` again"));
+    assert!(home.must(&["seeds", "import", "--store", "hsm", &export]).contains("2 seeds, 0 shredded"));
     let node = home.start();
-    assert_eq!(used(&node), [("hsm".to_owned(), 1), ("main".to_owned(), 0)]);
+    assert_eq!(used(&node), [("hsm".to_owned(), 2), ("main".to_owned(), 0)]);
+    let secret = node.redeem(&open, &carol).is(200).str("secret");
+    assert_eq!(public_key_of(&secret), promised);
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn rate(count: usize, work: impl FnOnce()) -> f64 {
 fn raw(sessions: usize) -> f64 {
     // All sessions of a process are logged in together, as long as one is.
     let logged_in = token(1);
-    logged_in.make_or_adopt("bench-raw", &[1; 16], Algorithm::AesGcm, &mut OsEntropy).unwrap();
+    logged_in.make_or_adopt("bench-raw", &[1; 16], Algorithm::AesGcm, Vec::new(), &mut OsEntropy).unwrap();
     let module = Pkcs11::new(variable("DTA_HSM_SOFT")).unwrap();
     // It is started already.
     _ = module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK));
@@ -81,7 +81,7 @@ fn store(places: Vec<Place>) -> [f64; 3] {
     let folder = tempfile::tempdir().unwrap();
     let keks = Keks::on_tokens(&Secret::random(&mut OsEntropy), places);
     let own = folder.path().join("seeds");
-    let mut store = FileStore::create(&own, &[], keks, &[3; 36], &mut OsEntropy).unwrap();
+    let mut store = FileStore::create(&own, &[], keks, &[3; 36], &[], &mut OsEntropy).unwrap();
     let orders = orders();
     let seals = rate(SEEDS, || {
         for group in orders.chunks(GROUP) {
@@ -93,7 +93,7 @@ fn store(places: Vec<Place>) -> [f64; 3] {
             assert!(store.open(group).iter().all(Result::is_ok));
         }
     });
-    store.rotate(milagro_dta::actors::seeds::kek::Role::First, None, &mut OsEntropy).unwrap();
+    store.rotate(milagro_dta::actors::seeds::kek::Role::First, None, &[], &mut OsEntropy).unwrap();
     let rewraps = rate(SEEDS, || while store.rewrap(None, GROUP, &mut OsEntropy).unwrap().left > 0 {});
     [seals, releases, rewraps]
 }

@@ -43,8 +43,17 @@ struct Store {
     damaged: Vec<u32>,
     /// Orders about whose seed the copies disagree.
     conflicts: Vec<String>,
+    /// Orders that a store before this one has a seed of, too.
+    doubled: Doubled,
     copies: Vec<Copy>,
     keks: Vec<Kek>,
+}
+
+#[derive(Serialize)]
+struct Doubled {
+    orders: u32,
+    /// The first hundred.
+    told: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -83,7 +92,7 @@ struct Fault {
 }
 
 impl From<StoreStatus> for Store {
-    fn from(StoreStatus { name, default, of }: StoreStatus) -> Self {
+    fn from(StoreStatus { name, default, of, doubled }: StoreStatus) -> Self {
         let copy =
             |copy: CopyStatus| Copy { folder: copy.folder.display().to_string(), trouble: copy.trouble };
         Self {
@@ -94,6 +103,7 @@ impl From<StoreStatus> for Store {
             shredded: of.shredded,
             damaged: of.damaged,
             conflicts: of.conflicts.iter().map(named).collect(),
+            doubled: Doubled { orders: doubled.orders, told: doubled.told.iter().map(named).collect() },
             copies: of.copies.into_iter().map(copy).collect(),
             keks: of.keks.into_iter().map(Kek::from).collect(),
         }
@@ -235,6 +245,13 @@ fn wanting_seeds(
     Ok(wanted)
 }
 
+#[derive(Serialize)]
+struct Rotated {
+    store: String,
+    #[serde(flatten)]
+    kek: Kek,
+}
+
 /// `POST /v1/seeds/rotate` {`store`: its name, if there are several, `role`: `first` or `second`, `key`: a label}: a new key encryption key for new seeds.
 pub(super) async fn rotate(app: web::Data<App>, posted: Posted) -> Result<HttpResponse, ApiError> {
     let Posted { mut fields, caller } = posted;
@@ -244,14 +261,15 @@ pub(super) async fn rotate(app: web::Data<App>, posted: Posted) -> Result<HttpRe
         Some(_) => return Err(ApiError::invalid("role", "role: must be first or second")),
     };
     let (store, key) = (fields.text("store")?, fields.text("key")?);
-    let made = app.services.seeds.rotate(store, role, key).await.map_err(refused)?;
+    let (store, made) = app.services.seeds.rotate(store, role, key).await.map_err(refused)?;
     tracing::warn!(
         by = caller.by,
+        store,
         kek = hex::encode(made.id),
         role = role.as_str(),
         "a new key encryption key"
     );
-    Ok(now(Kek::from(made)))
+    Ok(now(Rotated { store, kek: Kek::from(made) }))
 }
 
 /// `POST /v1/seeds/rewrap`: brings every seed under the key encryption keys in use, in the background; goes on where it was.
@@ -273,17 +291,15 @@ async fn start(app: &App, posted: Posted, kind: JobKind) -> Result<HttpResponse,
 
 /// What the caller can mend is said as it is; what only waiting mends, as custody always says it.
 fn refused(error: SeedError) -> ApiError {
-    let text = error.to_string();
-    match error {
+    let (text, code) = (error.to_string(), error.code());
+    match error.cause() {
         SeedError::ManyKeks { .. } | SeedError::NoKek { .. } | SeedError::KekTaken { .. } => {
-            ApiError::new(StatusCode::CONFLICT, error.code(), text)
+            ApiError::new(StatusCode::CONFLICT, code, text)
         }
         SeedError::LabelLong { .. } => ApiError::invalid("key", text),
         SeedError::NoStore { .. } | SeedError::WhichStore { .. } => ApiError::invalid("store", text),
-        SeedError::Token(token) if is_of_the_key(&token) => {
-            ApiError::new(StatusCode::CONFLICT, token.code(), text)
-        }
-        other => Unavailable::Custody(other).into(),
+        SeedError::Token(token) if is_of_the_key(token) => ApiError::new(StatusCode::CONFLICT, code, text),
+        _ => Unavailable::Custody(error).into(),
     }
 }
 

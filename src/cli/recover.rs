@@ -42,11 +42,11 @@ pub struct RecoverCommand {
     /// An IPFS node that has the blocks: /ip4/…/tcp/…/p2p/…; a mirror that is named by its URL says where its own is
     #[arg(long, value_name = "MULTIADDR")]
     peer: Vec<Multiaddr>,
-    /// A copy of the seeds in custody: a folder with seeds.dta; of several stores one for each, by its name. Without it each open order
-    /// of a fiduciary is custody-lost
+    /// A copy of the seeds in custody: a folder with seeds.dta; of several stores one for each, by its name, or STORE=none if it has
+    /// none. Without it each open order of a fiduciary is custody-lost
     #[arg(long, value_name = "[STORE=]FOLDER")]
     seeds: Vec<String>,
-    /// Go on although somebody has seen more of this node's log than is found
+    /// Go on although somebody has seen more of this node's log than is found, or seeds in custody cannot be read
     #[arg(long)]
     accept_loss: bool,
     /// How long to wait for each block
@@ -110,19 +110,27 @@ pub fn run(home: &Home, command: &RecoverCommand) -> anyhow::Result<()> {
     digests(home, &report)
 }
 
-/// The folder of each store's copy; without a name, the default store's.
-fn copies_named(named: &[String], config: &Config) -> anyhow::Result<BTreeMap<String, PathBuf>> {
-    let stores = config.stores();
+/// The folder of each store's copy, or that it has none; of a single store the name need not be said.
+fn copies_named(named: &[String], config: &Config) -> anyhow::Result<BTreeMap<String, Option<PathBuf>>> {
+    let names: Vec<String> = config.stores().into_iter().map(|store| store.name).collect();
     let mut copies = BTreeMap::new();
     for text in named {
-        let by_name = text.split_once('=').and_then(|(name, folder)| {
-            let store = stores.iter().find(|store| store.name == name)?;
-            Some((store.name.clone(), PathBuf::from(folder)))
-        });
-        let default = || stores.first().map(|store| (store.name.clone(), PathBuf::from(text)));
-        let Some((store, folder)) = by_name.or_else(default) else { continue };
-        ensure!(!copies.contains_key(&store), "--seeds: two folders for the store {store:?}");
-        copies.insert(store, folder);
+        let by_name = text.split_once('=').filter(|(name, _)| names.iter().any(|known| known == name));
+        let (store, folder) = match (by_name, names.as_slice()) {
+            (Some(by_name), _) => by_name,
+            (None, [single]) => (single.as_str(), text.as_str()),
+            (None, several) => {
+                bail!(
+                    "--seeds {text}: there are several stores: say NAME=FOLDER, with one of {}",
+                    several.join(", ")
+                )
+            }
+        };
+        let folder = (folder != "none").then(|| PathBuf::from(folder));
+        ensure!(
+            copies.insert(store.to_owned(), folder).is_none(),
+            "--seeds: two folders for the store {store:?}"
+        );
     }
     Ok(copies)
 }
@@ -254,4 +262,34 @@ fn digests(home: &Home, report: &Report) -> anyhow::Result<()> {
     }
     say("go on with `dta daemon`")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Seeds;
+
+    #[test]
+    fn of_several_stores_each_copy_says_whose_it_is() {
+        let with = |names: &[&str]| {
+            let block = |name: &&str| Seeds { name: (*name).to_owned(), ..Seeds::default() };
+            Config { seeds: names.iter().map(block).collect(), ..Config::default() }
+        };
+        let named = |texts: &[&str], names: &[&str]| {
+            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+            copies_named(&texts, &with(names)).map_err(|error| error.to_string())
+        };
+        let one =
+            |name: &str, folder: Option<&str>| BTreeMap::from([(name.to_owned(), folder.map(PathBuf::from))]);
+        assert_eq!(named(&["/a"], &["main"]).unwrap(), one("main", Some("/a")));
+        assert_eq!(named(&["/a=b"], &["main"]).unwrap(), one("main", Some("/a=b")));
+        assert_eq!(named(&["main=/a"], &["main"]).unwrap(), one("main", Some("/a")));
+        assert_eq!(named(&["hsm=none"], &["main", "hsm"]).unwrap(), one("hsm", None));
+        for text in ["/a", "hms=/a"] {
+            let why = named(&[text], &["main", "hsm"]).unwrap_err();
+            assert!(why.contains("say NAME=FOLDER, with one of main, hsm"), "{why}");
+        }
+        let why = named(&["hsm=/a", "hsm=/b"], &["main", "hsm"]).unwrap_err();
+        assert!(why.contains("two folders for the store \"hsm\""), "{why}");
+    }
 }

@@ -16,6 +16,7 @@ use super::api::{Answer, Api, AtNode};
 use super::progress::Progress;
 use super::{plain, say};
 use crate::home::Home;
+use crate::node::make::Wanted;
 
 /// How often a job is asked how far it is.
 const ASK: Duration = Duration::from_millis(200);
@@ -31,24 +32,30 @@ pub struct SeedsCommand {
     /// Read the passphrase of the node's seed from the first line of a file instead of the terminal
     #[arg(long, value_name = "FILE", global = true)]
     passphrase_file: Option<PathBuf>,
-    /// Of several stores, which one, for `rotate`, `export` and `import`
-    #[arg(long, value_name = "NAME", global = true)]
-    store: Option<String>,
     #[command(subcommand)]
     what: What,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Make the stores and key encryption keys that the settings name and custody does not have yet, or adopt the keys that are
-    /// there; the node must be stopped
-    Init,
+    /// Make the key encryption keys that the settings name and custody does not have yet, or adopt those that are there; the node
+    /// must be stopped
+    Init {
+        /// Make this store, which the settings name anew; a store that was there before is restored instead
+        #[arg(long, value_name = "NAME")]
+        new: Vec<String>,
+        /// Make it although orders have their seeds in none of the stores that are there
+        #[arg(long, requires = "new")]
+        accept_loss: bool,
+    },
     /// Show each store, its copies and its key encryption keys, and how many seeds each opens
     Status,
     /// Show the orders whose seeds are here, with their commitments
     List,
     /// Make a new key encryption key for new seeds; the one before opens what it wrapped until `rewrap` is done
     Rotate {
+        #[command(flatten)]
+        of: Which,
         /// The key's label in its token, made or adopted; else one is made up
         #[arg(long, value_name = "LABEL")]
         key: Option<String>,
@@ -67,16 +74,27 @@ enum What {
     },
     /// Copy the wrapped seeds into a new folder; they can be opened with this node's seed and its key encryption keys only
     Export {
+        #[command(flatten)]
+        of: Which,
         /// A folder that does not exist yet, or is empty
         #[arg(short, long, value_name = "FOLDER")]
         output: PathBuf,
     },
     /// Take over the seeds of an export that are not here; the node must be stopped
     Import {
+        #[command(flatten)]
+        of: Which,
         /// What `export` made, or any copy
         #[arg(value_name = "FOLDER")]
         from: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+struct Which {
+    /// Of several stores, which one
+    #[arg(long, value_name = "NAME")]
+    store: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -94,8 +112,15 @@ struct Store {
     shredded: u32,
     damaged: Vec<u32>,
     conflicts: Vec<String>,
+    doubled: Doubled,
     copies: Vec<Copy>,
     keks: Vec<Kek>,
+}
+
+#[derive(Deserialize)]
+struct Doubled {
+    orders: u32,
+    told: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -167,24 +192,25 @@ struct Odd {
 /// The node refuses, or is not there; or the home does not open.
 pub fn run(home: &Home, command: &SeedsCommand) -> anyhow::Result<ExitCode> {
     match &command.what {
-        What::Init => stopped::init(home, command)?,
-        What::Export { output } => stopped::export(home, command, output)?,
-        What::Import { from } => stopped::import(home, command, from)?,
+        What::Init { new, accept_loss } => {
+            stopped::init(home, command, &Wanted { new, accept_loss: *accept_loss })?;
+        }
+        What::Export { of, output } => stopped::export(home, of.store.as_deref(), output)?,
+        What::Import { of, from } => stopped::import(home, command, of.store.as_deref(), from)?,
         asked => return ask(&Api::of(home, &command.at)?, asked, command),
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn ask(api: &Api, what: &What, command: &SeedsCommand) -> anyhow::Result<ExitCode> {
-    let SeedsCommand { json: in_json, store, .. } = command;
-    let in_json = *in_json;
+    let in_json = command.json;
     match what {
         What::Status => {
             let answer = api.get("/v1/seeds")?;
             if in_json { said(&answer)? } else { status(&answer.read()?)? }
         }
         What::List => list(api, in_json)?,
-        What::Rotate { key, second } => {
+        What::Rotate { of: Which { store }, key, second } => {
             let role = if *second { "second" } else { "first" };
             let answer =
                 api.post("/v1/seeds/rotate", &json!({ "store": store, "role": role, "key": key }), None)?;
@@ -192,7 +218,8 @@ fn ask(api: &Api, what: &What, command: &SeedsCommand) -> anyhow::Result<ExitCod
                 said(&answer)?;
             } else {
                 let kek: Kek = answer.read()?;
-                say(format_args!("new seeds are wrapped under {}", kek_line(&kek)))?;
+                let of = store.as_ref().map_or_else(String::new, |store| format!(" of store {store}"));
+                say(format_args!("new seeds{of} are wrapped under {}", kek_line(&kek)))?;
                 say("bring the others under it with `dta seeds rewrap`")?;
             }
         }
@@ -214,7 +241,7 @@ fn ask(api: &Api, what: &What, command: &SeedsCommand) -> anyhow::Result<ExitCod
                 say(format_args!("the seed of {} is destroyed", plain(order)))?
             }
         }
-        What::Init | What::Export { .. } | What::Import { .. } => bail!("not asked of a node"),
+        What::Init { .. } | What::Export { .. } | What::Import { .. } => bail!("not asked of a node"),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -264,6 +291,20 @@ fn unreadable(store: &Store) -> anyhow::Result<()> {
     }
     for order in &store.conflicts {
         say(format_args!("conflict {}: its copies in {} disagree", plain(order), plain(&store.name)))?;
+    }
+    for order in &store.doubled.told {
+        say(format_args!(
+            "conflict {}: {} and another store have a seed of it",
+            plain(order),
+            plain(&store.name)
+        ))?;
+    }
+    let more = (store.doubled.orders as usize).saturating_sub(store.doubled.told.len());
+    if more > 0 {
+        say(format_args!(
+            "conflict {more} more orders have a seed in {} and in another store",
+            plain(&store.name)
+        ))?;
     }
     Ok(())
 }
@@ -329,7 +370,7 @@ fn verify(api: &Api) -> anyhow::Result<ExitCode> {
     let mut faults = u64::from(job.faults);
     for store in &seeds.stores {
         unreadable(store)?;
-        faults += store.damaged.len() as u64 + store.conflicts.len() as u64;
+        faults += (store.damaged.len() + store.conflicts.len()) as u64 + u64::from(store.doubled.orders);
     }
     let odd: Reconciliation = api.get("/v1/seeds/reconciliation")?.read()?;
     for Odd { order, lacks } in &odd.named {

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use dta_token::Algorithm;
 use serde::{Deserialize, Serialize};
 
+use super::Config;
 use super::trouble::Fault;
+use crate::home::Home;
 
 /// `[keystore]`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -215,13 +217,23 @@ impl Seeds {
     }
 
     /// What is wrong with each block, or with all of them together.
-    pub(super) fn faults(blocks: &[Self]) -> Vec<Fault> {
+    pub(super) fn faults(config: &Config, home: &Home) -> Vec<Fault> {
+        let blocks = &config.seeds;
         let told = |why| Fault::new("[[seeds]]", why);
-        let faults: Vec<_> = blocks.iter().filter_map(Self::trouble).map(told).collect();
-        if faults.is_empty() { Self::together(blocks).map(told).into_iter().collect() } else { faults }
+        let of_one = |block: &Self| {
+            let trouble = block.trouble()?;
+            Some(if blocks.len() > 1 {
+                format!("the block of name {:?}: {trouble}", block.name)
+            } else {
+                trouble
+            })
+        };
+        let faults: Vec<_> = blocks.iter().filter_map(of_one).map(told).collect();
+        if faults.is_empty() { Self::together(config, home).map(told).into_iter().collect() } else { faults }
     }
 
-    fn together(blocks: &[Self]) -> Option<String> {
+    fn together(config: &Config, home: &Home) -> Option<String> {
+        let blocks = &config.seeds;
         for (number, block) in blocks.iter().enumerate() {
             if blocks.iter().skip(number + 1).any(|other| other.name == block.name) {
                 return Some(format!("name: two blocks are called {:?}", block.name));
@@ -229,11 +241,54 @@ impl Seeds {
         }
         let defaults = blocks.iter().filter(|block| block.default).count();
         match (blocks.len(), defaults) {
-            (0 | 1, _) | (_, 1) => None,
+            (0 | 1, _) | (_, 1) => Self::folder_twice(&config.stores(), home).or_else(|| key_twice(config)),
             (blocks, 0) => Some(format!("default: one of the {blocks} blocks must say `default = true`")),
             _ => Some(format!("default: {defaults} blocks say `default = true`; one may")),
         }
     }
+
+    /// A folder has the seeds of one store: a second one there would be made a copy of the first.
+    fn folder_twice(stores: &[Self], home: &Home) -> Option<String> {
+        let is_at = |path: PathBuf| path.canonicalize().unwrap_or(path);
+        let mut taken: Vec<_> =
+            stores.iter().map(|store| (is_at(home.seeds(&store.name)), &store.name)).collect();
+        for store in stores {
+            for folder in &store.copies {
+                let path = is_at(home.root.join(folder));
+                if let Some((_, other)) = taken.iter().find(|(taken, _)| *taken == path) {
+                    let (name, folder) = (&store.name, folder.display());
+                    return Some(format!(
+                        "copies: {folder:?}, named for {name:?}, is a folder of {other:?} already"
+                    ));
+                }
+                taken.push((path, &store.name));
+            }
+        }
+        None
+    }
+}
+
+/// One key in a token is one KEK: who is done with it in one place deletes it for all.
+fn key_twice(config: &Config) -> Option<String> {
+    let mut named: Vec<(String, &TokenKey)> = Vec::new();
+    named.extend(config.keystore.token.iter().map(|key| ("[keystore.token]".to_owned(), key)));
+    for store in &config.seeds {
+        let of = |table| format!("[seeds.{table}] of {:?}", store.name);
+        named.extend(store.token.iter().map(|key| (of("token"), key)));
+        named.extend(store.second.iter().map(|key| (of("second"), key)));
+    }
+    for (number, (table, key)) in named.iter().enumerate() {
+        let same = |(_, other): &&(String, &TokenKey)| {
+            (&other.library, &other.name, &other.key) == (&key.library, &key.name, &key.key)
+        };
+        if let Some((other, _)) = named.iter().skip(number + 1).find(same) {
+            return Some(format!(
+                "key: {table} and {other} name one key of one token, {:?}: each needs its own",
+                key.key
+            ));
+        }
+    }
+    None
 }
 
 /// The seed stores there are.

@@ -98,6 +98,7 @@ fn beyond_loopback(config: &Config) -> Option<String> {
 
 /// What is said so far, and what is wrong with it.
 struct Layers {
+    home: Home,
     path: PathBuf,
     /// There is such a file.
     read: bool,
@@ -112,6 +113,7 @@ impl Layers {
     /// What the home's file says.
     fn of(home: &Home) -> Self {
         let mut layers = Self {
+            home: home.clone(),
             path: home.config(),
             read: false,
             table: Table::new(),
@@ -251,7 +253,7 @@ impl Layers {
             ("http", config.http.faults()),
             ("peers", config.peers.faults()),
             ("ipfs", config.ipfs.faults()),
-            ("seeds", Seeds::faults(&config.seeds)),
+            ("seeds", Seeds::faults(&config, &self.home)),
             ("checkpoints", config.checkpoints.faults()),
             ("log", config.log.faults()),
         ] {

@@ -257,7 +257,11 @@ fn several_stores_have_names_and_one_is_the_default() {
         ("name = \"New\"", "name: must have 1 to 32"),
         ("name = \"../new\"", "name: must have 1 to 32"),
         (&format!("name = \"{}\"", "n".repeat(33)), "name: must have 1 to 32"),
-        ("name = \"new\"\ndefault = true\nshred_after_ms = 1", "shred_after_ms"),
+        ("name = \"new\"\ndefault = true\nshred_after_ms = 1", "did you mean `custody.shred_after_ms`?"),
+        (
+            "name = \"new\"\ndefault = true\ntype = \"pkcs11\"",
+            "the block of name \"new\": type = \"pkcs11\" needs",
+        ),
     ] {
         let error = read(&format!("{}{}", block(""), block(second))).unwrap_err();
         assert!(error.contains(told), "{second}: {error}");
@@ -331,5 +335,49 @@ fn a_new_home_says_what_init_was_told() {
         assert_eq!(written.lines().count(), TEMPLATE.lines().count());
         let settings = gather(&[("config.toml", &written)], &[]).unwrap();
         assert_eq!(settings.differing(), new.says().len());
+    }
+}
+
+#[test]
+fn a_folder_and_a_key_are_of_one_store() {
+    let block = |name: &str, lines: &str| format!("[[seeds]]\nname = {name:?}\n{lines}\n");
+    let two = |first: &str, second: &str| {
+        format!("{}{}", block("main", first), block("hsm", &format!("default = true\n{second}")))
+    };
+    let copies = |folders: &str| format!("copies = [{folders}]");
+    assert!(read(&two(&copies("\"/a\""), &copies("\"/b\""))).is_ok());
+    for (first, second, told) in [
+        ("\"/a\"", "\"/b\", \"/a\"", "\"/a\", named for \"main\", is a folder of \"hsm\" already"),
+        ("", "\"seeds\"", "\"seeds\", named for \"hsm\", is a folder of \"main\" already"),
+        ("\"./seeds-hsm\"", "", "is a folder of \"hsm\" already"),
+        ("\"/a\", \"/a\"", "", "is a folder of \"main\" already"),
+    ] {
+        let error = read(&two(&copies(first), &copies(second))).unwrap_err();
+        assert!(error.contains(told), "{error}");
+    }
+    let table = |name: &str, token: &str, key: &str| {
+        format!("[{name}]\nlibrary = \"/hsm.so\"\nlabel = {token:?}\npin = \"prompt\"\nkey = {key:?}\n")
+    };
+    let in_token =
+        |token: &str, key: &str| format!("type = \"pkcs11\"\n{}", table("seeds.token", token, key));
+    assert!(read(&two(&in_token("a", "k"), &in_token("a", "l"))).is_ok());
+    assert!(read(&two(&in_token("a", "k"), &in_token("b", "k"))).is_ok());
+    let second = format!("{}{}", in_token("b", "k"), table("seeds.second", "a", "k"));
+    let keystore = table("keystore.token", "a", "k");
+    for (text, one, other) in [
+        (
+            two(&in_token("a", "k"), &in_token("a", "k")),
+            "[seeds.token] of \"main\"",
+            "[seeds.token] of \"hsm\"",
+        ),
+        (two(&in_token("a", "k"), &second), "[seeds.token] of \"main\"", "[seeds.second] of \"hsm\""),
+        (
+            format!("{keystore}{}", block("main", &in_token("a", "k"))),
+            "[keystore.token]",
+            "[seeds.token] of \"main\"",
+        ),
+    ] {
+        let error = read(&text).unwrap_err();
+        assert!(error.contains(&format!("key: {one} and {other} name one key")), "{error}");
     }
 }

@@ -79,7 +79,7 @@ pub fn wrap_new(
 ) -> Result<(Secret<32>, InToken), TokenError> {
     let mut id = [0; 16];
     entropy.fill(&mut id);
-    let (kek, _) = place.token.make_or_adopt(&place.label, &id, place.algorithm, entropy)?;
+    let (kek, _) = place.token.make_or_adopt(&place.label, &id, place.algorithm, Vec::new(), entropy)?;
     let key = Secret::<32>::random(entropy);
     let job = Wrap { aad: aad(bound_to), plain: SecretBytes::new(key.expose().to_vec()) };
     let kek = Arc::new(kek);
@@ -91,12 +91,17 @@ pub fn wrap_new(
 
 /// The key of a seed file, opened by the token that wrapped it.
 pub fn unwrap(place: &Place, of: &InToken, bound_to: &[u8]) -> Result<Secret<32>, TokenError> {
-    let algorithm = of.algorithm.parse().map_err(|what| TokenError::Failed { what })?;
-    let kek = Kek { id: of.id, label: of.key.clone(), algorithm, canary: of.canary.clone() };
+    let kek = kek(of)?;
     let job = Unwrap { aad: aad(bound_to), wrapped: of.wrapped.clone() };
     let opened = place.token.unwrap(&Arc::new(kek), vec![job]).pop().unwrap_or(Err(TokenError::Stopped))?;
     let key: &[u8; 32] = opened.expose().try_into().map_err(|_| TokenError::Refused)?;
     Ok(Secret::build(|to| to.copy_from_slice(key)))
+}
+
+/// The key in the token.
+pub fn kek(of: &InToken) -> Result<Kek, TokenError> {
+    let algorithm = of.algorithm.parse().map_err(|what| TokenError::Failed { what })?;
+    Ok(Kek { id: of.id, label: of.key.clone(), algorithm, canary: of.canary.clone() })
 }
 
 fn aad(bound_to: &[u8]) -> Vec<u8> {

@@ -84,6 +84,12 @@ impl Keystore {
         self.file.fingerprint
     }
 
+    /// The key in a token that opens it, if one does, and that token as the settings named it.
+    pub fn in_token(&self) -> Option<(String, dta_token::Kek)> {
+        let of = self.file.token.as_ref()?;
+        Some((of.token.clone(), key::kek(of).ok()?))
+    }
+
     /// Opens it. With a passphrase this takes about half a second and 64 MiB, by design.
     /// Errors: `OtherProtection`, `WrongPassphrase`, `WrongKey`, `Damaged`, `Token`, and those of reading the key file.
     pub fn unlock(&self, protection: &Protection) -> Result<Secret<32>, KeystoreError> {

@@ -10,10 +10,11 @@ use dta_token::{Find, Pin, PinFrom, Place, Settings, Token};
 use thiserror::Error;
 
 use super::copies::knew;
-use crate::actors::seeds::kek::Keks;
+use crate::actors::seeds::kek::{KekEntry, Keks, Role};
 use crate::actors::seeds::{FileStore, Named, SeedError, Stores};
-use crate::config::{Config, PinSource, Seeds, TokenKey, TokenName};
-use crate::home::Home;
+use crate::config::{Config, MAIN, PinSource, Seeds, TokenKey, TokenName};
+use crate::home::{Home, seeds_folder};
+use crate::keystore::Keystore;
 use crate::ports::OsEntropy;
 
 /// A store of the settings, not opened.
@@ -30,8 +31,11 @@ pub struct Configured {
 /// Why the stores of the settings do not open.
 #[derive(Debug, Error)]
 pub enum CustodyError {
-    /// One that the settings name anew.
-    #[error("[[seeds]] name = {0:?}: there is no such store yet: `dta seeds init` makes it")]
+    /// One that the settings name anew, or that a restore forgot.
+    #[error(
+        "there is no store {0:?}: restore {folder}/ if it was there before, or make it with `dta seeds init --new {0}`",
+        folder = seeds_folder(.0)
+    )]
     NotMade(String),
     /// What the settings say cannot be prepared.
     #[error("custody: {0}")]
@@ -56,17 +60,23 @@ impl Configured {
     /// # Errors
     /// `Pin` if nobody can be asked; the system gives no thread.
     pub fn of(home: &Home, config: &Config, seed: &Secret<32>, node: &Cid) -> Result<Vec<Self>, SeedError> {
-        let mut stores = Vec::new();
-        for Seeds { name, copies, token, second, .. } in config.stores() {
-            let mut places = Vec::new();
-            for key in token.iter().chain(&second) {
-                places.push(place(home, key)?);
-            }
-            let keks = Keks::on_tokens(seed, places);
-            let copies = copies.iter().map(|folder| home.root.join(folder)).collect();
-            stores.push(Self { own: home.seeds(&name), name, copies, keks, node: *node });
+        config.stores().into_iter().map(|store| Self::one(home, store, seed, node)).collect()
+    }
+
+    /// One of them, as [`Configured::of`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn one(home: &Home, store: Seeds, seed: &Secret<32>, node: &Cid) -> Result<Self, SeedError> {
+        let Seeds { name, copies, token, second, .. } = store;
+        let mut places = Vec::new();
+        for key in token.iter().chain(&second) {
+            places.push(place(home, key)?);
         }
-        Ok(stores)
+        let keks = Keks::on_tokens(seed, places);
+        let keks = if name == MAIN { keks } else { keks.of_store(&name) };
+        let copies = copies.iter().map(|folder| home.root.join(folder)).collect();
+        Ok(Self { own: home.seeds(&name), name, copies, keks, node: *node })
     }
 
     /// Opens all of them.
@@ -84,15 +94,14 @@ impl Configured {
             let Self { name, own: folder, .. } = &store;
             let (name, folder) = (name.clone(), folder.clone());
             // Else it is one that has lost its folder, and that is for its operator to restore.
-            let is_new = !store.has_own() && home.has_custody() && matches!(knew(home, &name), Ok(false));
-            if is_new {
+            if home.has_custody() && store.is_unknown(home) {
                 return Err(CustodyError::NotMade(name));
             }
             let opened_one = store.open().map_err(|source| CustodyError::Store { folder, source })?;
             opened.push(Named { name, store: Box::new(opened_one) });
         }
         let default = opened.remove(0); // there is one at least
-        Ok(Stores::new(default, opened))
+        Ok(Stores::new(default, opened).reserving(reserved(home)))
     }
 
     /// Whether its first copy is there.
@@ -100,17 +109,24 @@ impl Configured {
         FileStore::is_in(std::slice::from_ref(&self.own))
     }
 
-    /// Opens it if it is there, or else makes it; one whose making was interrupted is finished, if it may be that.
+    /// Whether no start has seen it, as far as is noted, and its first copy is not there.
+    pub fn is_unknown(&self, home: &Home) -> bool {
+        !self.has_own() && matches!(knew(home, &self.name), Ok(false))
+    }
+
+    /// Opens it if it is there, or else makes it, with none of the keys of `others`; one whose making was interrupted is finished, if
+    /// it may be that.
     ///
     /// # Errors
     /// As [`FileStore::open`], [`FileStore::finish`], [`FileStore::create`].
-    pub fn open_or_make(self, interrupted: bool) -> Result<FileStore, SeedError> {
+    pub fn open_or_make(self, interrupted: bool, others: &[KekEntry]) -> Result<FileStore, SeedError> {
         if self.has_own() {
             self.open()
         } else if interrupted && FileStore::is_in(&self.copies) {
             FileStore::finish(&self.own, &self.copies, self.keks, &self.node.to_bytes())
         } else {
-            FileStore::create(&self.own, &self.copies, self.keks, &self.node.to_bytes(), &mut OsEntropy)
+            let node = self.node.to_bytes();
+            FileStore::create(&self.own, &self.copies, self.keks, &node, others, &mut OsEntropy)
         }
     }
 
@@ -133,6 +149,21 @@ impl Configured {
         self.copies.push(folder);
         self
     }
+}
+
+/// The key in a token that opens the node's seed, if one does: it is none of custody's.
+pub fn reserved(home: &Home) -> Vec<KekEntry> {
+    let keystore = Keystore::read(&home.seed_file()).ok();
+    let in_token = keystore.as_ref().and_then(Keystore::in_token);
+    let entry = |(token, kek): (String, dta_token::Kek)| KekEntry {
+        id: kek.id,
+        kind: kek.algorithm.into(),
+        role: Role::Retired,
+        token,
+        label: kek.label,
+        material: kek.canary,
+    };
+    in_token.map(entry).into_iter().collect()
 }
 
 /// A token that the settings name, with its key; nothing is asked of it yet.

@@ -1,10 +1,13 @@
 //! Whether the log still has all that was derived from it. What was derived lies elsewhere, so it tells of a log that is
 //! whole in itself and older than it was.
 
+use dta_events::order::Custody;
+use dta_events::record::AggregateKind;
+use dta_events::replay_order;
 use dta_protocol::Cid;
 use thiserror::Error;
 
-use crate::actors::log::{LogReader, ReadError};
+use crate::actors::log::{Damage, LogReader, ReadError};
 use crate::actors::seeds::Stores;
 use crate::actors::views::{Views, ViewsError};
 use crate::home::Home;
@@ -68,4 +71,22 @@ pub fn unknown_seeds(seeds: &mut Stores, log: &dyn LogReader) -> Result<Vec<Cid>
         }
     }
     Ok(unknown)
+}
+
+/// Orders of the log that this node has committed to, and that need their seed to go on; not those whose loss is recorded.
+///
+/// # Errors
+/// The log cannot be read.
+pub fn wanting_seeds(log: &dyn LogReader) -> Result<Vec<Cid>, ReadError> {
+    let mut wanting = Vec::new();
+    for aggregate in log.aggregates(AggregateKind::Order)? {
+        let records = log.load(&aggregate)?;
+        let sequence = records.first().map_or(0, |record| record.sequence);
+        let order = replay_order(&records);
+        let order = order.map_err(|error| Damage::Record { sequence, reason: error.to_string() })?;
+        if order.custody() == Some(Custody::Seed) && order.commitment().is_some() && !order.custody_lost {
+            wanting.extend(order.placed());
+        }
+    }
+    Ok(wanting)
 }

@@ -16,12 +16,13 @@ use thiserror::Error;
 
 use crate::actors::log::OpenError;
 use crate::actors::log::{Append, Block, BlockClass, EventLog, NotWritten, RocksLog, Uncertain};
-use crate::actors::seeds::SeedError;
+use crate::actors::seeds::{SeedError, SeedStore as _};
 use crate::config::{Config, write_new};
 use crate::crash_points::{CrashPoint, reached};
 use crate::home::{Home, HomeLock, LockError, make_private_folder};
 use crate::keystore::{Keystore, KeystoreError, Protection};
-use crate::node::custody::Configured;
+use crate::node::copies::{self, CopiesError};
+use crate::node::custody::{Configured, reserved};
 use crate::node::open::{check_seed, entropy, whose};
 use crate::ports::{Clock, OsEntropy};
 
@@ -61,6 +62,9 @@ pub enum InitError {
     /// The settings that are there already.
     #[error(transparent)]
     Config(#[from] crate::config::ConfigError),
+    /// Settings that leave out seeds that are there, or confuse them.
+    #[error(transparent)]
+    Copies(#[from] CopiesError),
     /// The seed file.
     #[error(transparent)]
     Keystore(#[from] KeystoreError),
@@ -127,6 +131,7 @@ pub fn initialise(
         return Err(InitError::Recovering(home.root.clone()));
     }
     let config = Config::read(home)?;
+    copies::check(home, &config, &[])?;
     let copies = config.seeds.iter().flat_map(|seeds| &seeds.copies).map(|folder| home.root.join(folder));
     if let Some(missing) = copies.into_iter().find(|folder| !folder.is_dir()) {
         let source = io::Error::new(io::ErrorKind::NotFound, "this folder of [[seeds]] copies is not there");
@@ -160,8 +165,9 @@ pub fn initialise(
         }
     };
     reached(CrashPoint::InitLogBuilt);
+    let mut taken = reserved(home);
     for store in Configured::of(home, &config, &seed, &identity)? {
-        store.open_or_make(interrupted)?;
+        taken.extend_from_slice(store.open_or_make(interrupted, &taken)?.keks());
     }
     reached(CrashPoint::InitCustodyMade);
     write_new(home, settings).map_err(io_at(&home.config()))?;
@@ -221,4 +227,23 @@ pub(crate) fn first_records(document: &Identity, name: &str, now_ms: u64) -> Res
         frame(node_aggregate(), initialised.clone(), vec![initialised], Vec::new()),
         frame(identity_aggregate(&document.cid()), command.to_stored()?, created, vec![block]),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::SystemClock;
+
+    #[test]
+    fn seeds_that_the_settings_leave_out_are_not_begun_beside() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path().join("home"));
+        std::fs::create_dir_all(home.seeds("old")).unwrap();
+        std::fs::write(home.seeds("old").join("seeds.dta"), "seeds").unwrap();
+        let key = |_: &Config| Protection::KeyFile(folder.path().join("key"));
+        let why =
+            initialise(&home, "node", crate::config::TEMPLATE, key, &SystemClock::default()).unwrap_err();
+        assert!(matches!(why, InitError::Copies(_)) && why.to_string().contains("\"seeds-old\""), "{why}");
+        assert!(!home.seed_file().exists());
+    }
 }

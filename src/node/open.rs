@@ -163,7 +163,7 @@ impl OpenNode {
             return Err(OpenNodeError::ConfigMissing(home.config()));
         }
         let config = Config::read(&home)?;
-        copies::check(&home, &config)?;
+        copies::check(&home, &config, &[])?;
         let keystore = Keystore::read(&home.seed_file())?;
         let seed = keystore.unlock(&unlock(&config, &keystore).map_err(OpenNodeError::Locked)?)?;
         let log = RocksLog::open(&home.log(), Arc::new(Rules), entropy())

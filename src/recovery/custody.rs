@@ -1,7 +1,7 @@
 //! Custody after a recovery: from a copy, if there is one; and which orders have lost what was kept for them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dta_crypto::Secret;
 use dta_events::order::{Command, Custody, Facts, Order, StepFacts};
@@ -14,11 +14,14 @@ use dta_protocol::{Cid, Identity, Kind, Plaintext as _, Role};
 use super::error::io_at;
 use super::{RecoverError, append};
 use crate::actors::log::{Append, Block, BlockClass, EventLog as _, LogReader as _, RocksLog};
-use crate::actors::seeds::{CidBytes, Named, SeedStore as _, Stores};
-use crate::config::Config;
+use crate::actors::seeds::{
+    CidBytes, FileStore, Named, SeedError, SeedStatus, SeedStore as _, StoreStatus, Stores,
+};
+use crate::config::{Config, Seeds};
 use crate::home::Home;
 use crate::keystore::files;
-use crate::node::custody::Configured;
+use crate::node::copies;
+use crate::node::custody::{Configured, reserved};
 
 /// The file of a copy.
 const FILE: &str = "seeds.dta";
@@ -51,8 +54,13 @@ pub(super) fn restore(
     copies: &BTreeMap<String, Vec<u8>>,
     log: &RocksLog,
     now_ms: u64,
+    accept_loss: bool,
 ) -> Result<Found, RecoverError> {
     let mut stores = open(home, config, (seed, owner), copies)?;
+    let unread = unread(&mut stores);
+    if let Some(what) = unread.filter(|_| !accept_loss) {
+        return Err(RecoverError::SeedsUnread(what));
+    }
     let seeds: BTreeSet<CidBytes> = stores.list().into_iter().map(|listed| listed.placed).collect();
     let mut found = Found { seeds: seeds.len(), ..Found::default() };
     let (mut changes, mut again) = (Vec::new(), Vec::new());
@@ -64,7 +72,7 @@ pub(super) fn restore(
         let is_here = match custody {
             Custody::Seed => order.placed().is_some_and(|placed| seeds.contains(&placed.to_bytes())),
             Custody::Secret(secret) if log.block(&secret.to_bytes())?.is_some() => true,
-            Custody::Secret(secret) => match seal_again(&mut stores, log, &order, secret)? {
+            Custody::Secret(secret) => match seal_again(&mut stores, log, &order, secret, accept_loss)? {
                 None => false,
                 Some(block) => {
                     found.sealed_again += 1;
@@ -100,28 +108,45 @@ fn open(
     (seed, owner): (&Secret<32>, &Identity),
     copies: &BTreeMap<String, Vec<u8>>,
 ) -> Result<Stores, RecoverError> {
-    let configured = || Configured::of(home, config, seed, &owner.cid());
     let mut stores = Vec::new();
-    for store in configured()? {
+    let mut taken = reserved(home);
+    for store in Configured::of(home, config, seed, &owner.cid())? {
         let Configured { name, own: folder, .. } = &store;
         let (name, folder) = (name.clone(), folder.clone());
         if let Some(bytes) = copies.get(&name) {
             // An interrupted try has left the same, or an empty one.
             let own = folder.join(FILE);
-            let again = configured()?.into_iter().find(|other| other.name == name);
-            let is_empty =
-                || again.and_then(|again| again.open().ok()).is_some_and(|mut store| store.list().is_empty());
-            if !own.exists() || is_empty() {
+            if !own.exists() || FileStore::is_unused(&folder).unwrap_or(false) {
                 files::private_folder(&folder).map_err(io_at(&folder))?;
                 files::replace(&own, bytes).map_err(io_at(&own))?;
             } else if std::fs::read(&own).map_err(io_at(&own))? != *bytes {
                 return Err(RecoverError::SeedsThere(folder));
             }
         }
-        stores.push(Named { name, store: Box::new(store.open_or_make(true)?) });
+        let store = store.open_or_make(true, &taken)?;
+        taken.extend_from_slice(store.keks());
+        stores.push(Named { name, store: Box::new(store) });
     }
     let default = stores.remove(0); // there is one at least
     Ok(Stores::new(default, stores))
+}
+
+/// Seeds that are there and that nobody can read: a better copy may have them, so none of them is lost in silence.
+fn unread(stores: &mut Stores) -> Option<String> {
+    let told = |store: StoreStatus| {
+        let SeedStatus { damaged, conflicts, .. } = store.of;
+        let counts = (damaged.len(), conflicts.len(), store.doubled.orders);
+        let (damaged, conflicts, doubled) = counts;
+        (counts != (0, 0, 0)).then(|| {
+            let name = store.name;
+            format!(
+                "store {name}: {damaged} damaged slots, {conflicts} orders about which copies disagree, {doubled} with a seed in \
+                 another store, too"
+            )
+        })
+    };
+    let told: Vec<String> = stores.status().into_iter().filter_map(told).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// The sealed secret of a release, from the order's seed: the very block that the release names. None without the seed.
@@ -130,6 +155,7 @@ fn seal_again(
     log: &RocksLog,
     order: &Order,
     secret: Cid,
+    accept_loss: bool,
 ) -> Result<Option<Block>, RecoverError> {
     let (Some(placed), Some(released)) = (order.placed(), order.step(Kind::Released)) else {
         return Ok(None);
@@ -137,9 +163,10 @@ fn seal_again(
     let StepFacts::Released { beneficiary, .. } = &released.step.facts else { return Ok(None) };
     let key = match stores.open(&[placed.to_bytes()]).pop() {
         Some(Ok(key)) => key,
+        Some(Err(SeedError::NotFound | SeedError::Shredded)) | None => return Ok(None),
         // A token or a copy that is away is no loss.
-        Some(Err(error)) if error.is_temporary() => return Err(error.into()),
-        _ => return Ok(None),
+        Some(Err(error)) if error.is_temporary() || !accept_loss => return Err(error.into()),
+        Some(Err(_)) => return Ok(None),
     };
     let Some(document) = log.published_block(&beneficiary.to_bytes())? else { return Ok(None) };
     let record = |error: &dyn std::fmt::Display| RecoverError::Record(format!("order {placed}: {error}"));
@@ -188,11 +215,29 @@ fn changed(
     Ok(appends)
 }
 
-/// The file of a copy.
+/// What the named copies hold, all of them read before anything is made; and what the home and its settings say goes with that.
 ///
 /// # Errors
-/// `Io` if it cannot be read.
-pub(super) fn read(copy: &Path) -> Result<Vec<u8>, RecoverError> {
-    let from = copy.join(FILE);
-    std::fs::read(&from).map_err(io_at(&from))
+/// `NoSeeds` if nothing is said of one of several stores that is not there; `Copies`; `Io`.
+pub(super) fn copies(
+    home: &Home,
+    config: &Config,
+    named: &BTreeMap<String, Option<PathBuf>>,
+) -> Result<BTreeMap<String, Vec<u8>>, RecoverError> {
+    let given = || named.iter().filter_map(|(store, folder)| Some((store, folder.as_deref()?)));
+    let more: Vec<(&str, &Path)> = given().map(|(store, folder)| (store.as_str(), folder)).collect();
+    copies::check(home, config, &more)?;
+    let stores = config.stores();
+    for Seeds { name, copies, .. } in stores.iter().filter(|_| stores.len() > 1) {
+        let mut folders = vec![home.seeds(name)];
+        folders.extend(copies.iter().map(|folder| home.root.join(folder)));
+        if !named.contains_key(name) && !FileStore::is_in(&folders) {
+            return Err(RecoverError::NoSeeds { name: name.clone() });
+        }
+    }
+    let read = |(store, folder): (&String, &Path)| {
+        let from = folder.join(FILE);
+        Ok((store.clone(), std::fs::read(&from).map_err(io_at(&from))?))
+    };
+    given().map(read).collect()
 }

@@ -13,6 +13,7 @@ use crate::actors::log::{NotWritten, OpenError, ReadError, Uncertain};
 use crate::actors::seeds::SeedError;
 use crate::actors::unavailable::Unavailable;
 use crate::home::LockError;
+use crate::node::CopiesError;
 use crate::node::open::OpenNodeError;
 
 /// Why nothing was recovered. The home has no log then; what an interrupted try leaves in `log.recovering` the next one removes.
@@ -69,6 +70,24 @@ pub enum RecoverError {
         .0.display()
     )]
     SeedsThere(PathBuf),
+    /// Nothing said of a store where its seeds are.
+    #[error(
+        "no seeds for the store {name:?}: name a copy, --seeds {name}=FOLDER, or say --seeds {name}=none if there is none: each open \
+         order whose seed was there is custody-lost then"
+    )]
+    NoSeeds {
+        /// Its name.
+        name: String,
+    },
+    /// Seeds that cannot be read.
+    #[error(
+        "{0}: find a better copy of the seeds, or say --accept-loss to go on: orders whose seed cannot be read are custody-lost \
+         then"
+    )]
+    SeedsUnread(String),
+    /// Settings that leave out seeds that are there, or confuse them.
+    #[error(transparent)]
+    Copies(#[from] CopiesError),
     /// Custody.
     #[error("custody: {0}")]
     Seeds(#[from] SeedError),

@@ -34,6 +34,7 @@ use crate::actors::log::{Append, EventLog as _, LogReader as _, RocksLog};
 use crate::actors::network::Network;
 use crate::config::{Config, TEMPLATE, write_new};
 use crate::home::{Home, HomeLock};
+use crate::node::copies;
 use crate::node::open::{entropy, epoch};
 use crate::ports::{Clock, OsEntropy};
 use error::io_at;
@@ -55,9 +56,9 @@ pub struct Sources {
     pub heads: Vec<Cid>,
     /// How long is waited for a block.
     pub timeout: Duration,
-    /// Copies of the seeds in custody, by the store that they are to be: a folder with `seeds.dta` each.
-    pub seeds: BTreeMap<String, PathBuf>,
-    /// Go on although somebody has seen more records than are found.
+    /// Copies of the seeds in custody, by the store that they are to be: a folder with `seeds.dta` each, or none if there is none.
+    pub seeds: BTreeMap<String, Option<PathBuf>>,
+    /// Go on although somebody has seen more records than are found, or seeds cannot be read.
     pub accept_loss: bool,
 }
 
@@ -104,10 +105,7 @@ pub fn recover(
         return Err(RecoverError::Exists(home.root.clone()));
     }
     // Before hours of fetching: a copy that is not there is no copy.
-    let mut copies = BTreeMap::new();
-    for (store, folder) in &sources.seeds {
-        copies.insert(store.clone(), custody::read(folder)?);
-    }
+    let from_copies = custody::copies(home, config, &sources.seeds)?;
     let keys = IdentityKeys::from_seed(seed);
     let fetch = Fetch { exchange: sources.exchange, network, timeout: sources.timeout };
     let (owner, heads) = heads::of_seed(&fetch, &keys, &sources.heads)?;
@@ -169,9 +167,18 @@ pub fn recover(
         epoch,
         seen: lost.map(dta_proof::Note::size),
         asked,
-        custody: custody::restore(home, config, (seed, &owner), &copies, &log, now_ms)?,
+        custody: custody::restore(
+            home,
+            config,
+            (seed, &owner),
+            &from_copies,
+            &log,
+            now_ms,
+            sources.accept_loss,
+        )?,
     };
     drop(Arc::into_inner(log));
+    copies::note(home, config)?;
     settle(home, &building.0, &owner, &last)?;
     Ok(report)
 }

@@ -1,5 +1,6 @@
 //! A node's log from what others hold of it: whole, or not at all and with the reason.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use serde_json::json;
 use super::{RecoverError, Report, Sources, counterparties, recover};
 use crate::actors::ipfs::BlockExchange as _;
 use crate::actors::ipfs::memory::{MemoryExchange, MemoryNetwork};
-use crate::actors::log::{LogReader, PublishedBlock, Tree};
+use crate::actors::log::{LogReader, PublishedBlock, RocksLog, Tree};
 use crate::actors::network::Network;
 use crate::api::HttpSettings;
 use crate::api::tests::kit::{Hands, Node, Routes, START_MS};
@@ -22,6 +23,8 @@ use crate::config::Config;
 use crate::home::Home;
 use crate::keystore::{Keystore, Protection};
 use crate::node::OpenNode;
+use crate::node::make::{Wanted, make};
+use crate::node::open::identity_of;
 use crate::ports::OsEntropy;
 
 const SEED: [u8; 32] = [9; 32];
@@ -126,18 +129,29 @@ impl Empty {
         heads: &[Cid],
         seeds: Option<&Home>,
     ) -> Result<Report, RecoverError> {
+        let seeds: Vec<_> = seeds.map(|home| ("main", Some(home.seeds("main")))).into_iter().collect();
+        self.recover_with(exchange, heads, &Config::default(), &seeds, true)
+    }
+
+    fn recover_with(
+        &self,
+        exchange: &MemoryExchange,
+        heads: &[Cid],
+        config: &Config,
+        seeds: &[(&str, Option<PathBuf>)],
+        accept_loss: bool,
+    ) -> Result<Report, RecoverError> {
         let network = Network::start().unwrap();
         let sources = Sources {
             exchange: Arc::new(exchange.clone()),
             heads: heads.to_vec(),
             timeout: Duration::from_millis(20),
-            seeds: seeds.map(|home| ("main".to_owned(), home.seeds("main"))).into_iter().collect(),
-            accept_loss: true,
+            seeds: seeds.iter().map(|(name, folder)| ((*name).to_owned(), folder.clone())).collect(),
+            accept_loss,
         };
         let clock = Arc::new(Hands::at(START_MS + 9));
         let seed = Secret::from_bytes(SEED);
-        let done =
-            recover(&self.home, &Config::default(), &seed, sources, (&network, clock), &mut |_, _, _| {});
+        let done = recover(&self.home, config, &seed, sources, (&network, clock), &mut |_, _, _| {});
         network.stop();
         done
     }
@@ -381,4 +395,121 @@ async fn what_an_interrupted_try_has_left_is_no_obstacle() {
     let why = empty.recover(&asking, &heads[4..], Some(&other.home)).unwrap_err();
     assert!(matches!(why, RecoverError::SeedsThere(_)), "{why}");
     assert_eq!(empty.recover(&asking, &heads[4..], None).unwrap().custody.seeds, 5);
+}
+
+/// Two stores: `hsm` for new seeds, `main` for those from before.
+const TWO: &str = "[[seeds]]\n[[seeds]]\nname = \"hsm\"\ndefault = true\n";
+
+/// A node with two stores, seeds in both, whose newest checkpoint a mirror has.
+struct TwoStores {
+    node: Node,
+    config: Config,
+    heads: Vec<Cid>,
+    asking: MemoryExchange,
+    _mirror: MemoryExchange,
+    _home: Empty,
+}
+
+async fn of_two_stores() -> TwoStores {
+    let Scene { node, heads, mirror, asking, .. } = scene().await;
+    let with_two = Empty::new();
+    with_two.recover(&asking, &heads[4..], Some(node.home())).unwrap();
+    std::fs::write(with_two.home.config(), TWO).unwrap();
+    let config = Config::read(&with_two.home).unwrap();
+    assert!(with_two.make(&config, &["hsm"], false).is_empty());
+    let node = Node::opened(with_two.open(), START_MS + 10);
+    let api = node.routes().await;
+    for _ in 0..2 {
+        order(&api, None).await;
+    }
+    node.checkpoint().await;
+    for block in published(&*node.app.services.log) {
+        mirror.put(block).await.unwrap();
+    }
+    let heads = checkpoints(&*node.app.services.log);
+    TwoStores { node, config, heads, asking, _mirror: mirror, _home: with_two }
+}
+
+impl Empty {
+    fn make(&self, config: &Config, new: &[&str], accept_loss: bool) -> Vec<String> {
+        let log = RocksLog::open_read_only(&self.home.log(), Arc::new(dta_events::Rules)).unwrap();
+        let new: Vec<String> = new.iter().map(|name| (*name).to_owned()).collect();
+        let wanted = Wanted { new: &new, accept_loss };
+        let (seed, node) = (Secret::from_bytes(SEED), identity_of(&self.home).unwrap());
+        make(&self.home, config, (&seed, &node), &log, &wanted).unwrap().troubles
+    }
+}
+
+#[actix_web::test]
+async fn each_of_two_stores_comes_back_from_its_copy() {
+    let TwoStores { node, config, heads, asking, .. } = &of_two_stores().await;
+    let head = &heads[heads.len() - 1..];
+    let copy = |name: &str| Some(node.home().seeds(name));
+    let recover = |empty: &Empty, seeds: &[(&str, Option<PathBuf>)]| {
+        empty.recover_with(asking, head, config, seeds, true)
+    };
+
+    let empty = Empty::new();
+    // What is not said is not lost in silence, and one store is not two; nothing is fetched for it.
+    let why = recover(&empty, &[("main", copy("main"))]).unwrap_err();
+    assert!(why.to_string().contains("--seeds hsm=none"), "{why}");
+    let why = recover(&empty, &[("main", copy("hsm")), ("hsm", copy("hsm"))]).unwrap_err().to_string();
+    assert!(why.contains("the stores hsm and main have copies of one store"), "{why}");
+    assert!(!empty.home.is_initialised() && !empty.home.has_custody());
+
+    let report = recover(&empty, &[("main", copy("main")), ("hsm", copy("hsm"))]).unwrap();
+    assert_eq!((report.custody.seeds, report.custody.lost_seeds), (7, 0));
+    assert_eq!(std::fs::read_to_string(empty.home.seed_folders_noted()).unwrap(), "seeds-hsm\nseeds\n");
+    std::fs::write(empty.home.config(), TWO).unwrap();
+    assert!(stages(&*empty.open().log).iter().all(|(_, lost)| !*lost));
+
+    let report = recover(&Empty::new(), &[("main", copy("main")), ("hsm", None)]).unwrap();
+    assert_eq!((report.custody.seeds, report.custody.lost_seeds), (5, 2));
+
+    // Settings that leave out what is there are not gone on with.
+    let rest = Empty::new();
+    std::fs::create_dir(rest.home.seeds("old")).unwrap();
+    std::fs::copy(node.home().seeds("hsm").join("seeds.dta"), rest.home.seeds("old").join("seeds.dta"))
+        .unwrap();
+    let why = recover(&rest, &[("main", copy("main")), ("hsm", None)]).unwrap_err();
+    assert!(matches!(why, RecoverError::Copies(_)) && why.to_string().contains("\"seeds-old\""), "{why}");
+}
+
+#[actix_web::test]
+async fn a_store_that_a_restore_forgot_is_not_made_anew() {
+    let TwoStores { node, config, heads, asking, .. } = &of_two_stores().await;
+    let copy = |name: &str| Some(node.home().seeds(name));
+    let empty = Empty::new();
+    let seeds = [("main", copy("main")), ("hsm", copy("hsm"))];
+    empty.recover_with(asking, &heads[heads.len() - 1..], config, &seeds, true).unwrap();
+    std::fs::write(empty.home.config(), TWO).unwrap();
+    std::fs::remove_dir_all(empty.home.seeds("hsm")).unwrap();
+    std::fs::remove_file(empty.home.seed_folders_noted()).unwrap();
+    let protection = || Ok(Protection::KeyFile(empty.key.clone()));
+    let why = OpenNode::open(empty.home.clone(), |_, _| protection()).err().unwrap().to_string();
+    assert!(why.contains("restore seeds-hsm/ if it was there before"), "{why}");
+    let troubles = empty.make(config, &["hsm"], false);
+    assert!(troubles.len() == 1 && troubles[0].starts_with("2 orders, b"), "{troubles:?}");
+    assert!(!empty.home.seeds("hsm").exists());
+    assert!(empty.make(config, &["hsm"], true).is_empty());
+}
+
+#[actix_web::test]
+async fn seeds_that_nobody_can_read_are_not_lost_in_silence() {
+    let Scene { node, heads, asking, .. } = scene().await;
+    let spare = Empty::new();
+    let copy = spare.home.root.join("copy");
+    std::fs::create_dir(&copy).unwrap();
+    let mut bytes = std::fs::read(node.home().seeds("main").join("seeds.dta")).unwrap();
+    // The first slot: that of an order whose secret is released.
+    bytes[4096 + 200] ^= 1;
+    std::fs::write(copy.join("seeds.dta"), bytes).unwrap();
+    let seeds = [("main", Some(copy))];
+    let recover = |accept_loss| {
+        Empty::new().recover_with(&asking, &heads[4..], &Config::default(), &seeds, accept_loss)
+    };
+    let why = recover(false).unwrap_err().to_string();
+    assert!(why.starts_with("store main: 1 damaged slots") && why.contains("--accept-loss"), "{why}");
+    let custody = recover(true).unwrap().custody;
+    assert_eq!((custody.seeds, custody.sealed_again, custody.lost_secrets), (4, 2, 1));
 }

@@ -70,6 +70,12 @@ pub enum TokenError {
         /// Which attribute it fails by.
         why: String,
     },
+    /// The key is a KEK already.
+    #[error("the key {label:?} is a key encryption key already, though perhaps by another name")]
+    KeyTaken {
+        /// Its label.
+        label: String,
+    },
     /// The key answers and does not open its canary.
     #[error(
         "the key {label:?} does not open its canary: another key has its name now, or the token was swapped"
@@ -107,6 +113,7 @@ impl TokenError {
             Self::Ambiguous { .. } => "token-ambiguous",
             Self::Pin { .. } => "token-pin",
             Self::PinSource { .. } => "token-pin-source",
+            Self::KeyTaken { .. } => "token-key-taken",
             Self::KeyMissing { .. } => "token-key-missing",
             Self::KeyAmbiguous { .. } => "token-key-ambiguous",
             Self::KeyUnfit { .. } => "token-key-unfit",

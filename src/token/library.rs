@@ -37,9 +37,12 @@ pub struct State {
 impl Library {
     /// The module at `path`, started.
     pub fn get(path: &Path) -> Result<Arc<Self>, TokenError> {
+        // By whatever name: it is started once, and remembers the PINs that its tokens refused. One that is found by the system's own
+        // search has no other.
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let mut libraries = locked(&LIBRARIES);
         let libraries = libraries.get_or_insert_default();
-        if let Some(library) = libraries.get(path) {
+        if let Some(library) = libraries.get(&real) {
             return Ok(library.clone());
         }
         let trouble = |error: Error| trouble(path, &error);
@@ -47,7 +50,7 @@ impl Library {
         start(&module).map_err(trouble)?;
         let state = RwLock::new(State { module, start: 0, at: Instant::now() });
         let library = Arc::new(Self { path: path.to_owned(), state, refused: Mutex::default() });
-        libraries.insert(path.to_owned(), library.clone());
+        libraries.insert(real, library.clone());
         Ok(library)
     }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use dta_crypto::{Entropy, SecretBytes};
 
@@ -69,9 +70,9 @@ struct Shared {
 }
 
 struct Threads {
-    handles: Vec<JoinHandle<()>>,
-    /// Hangs up when the last of them has closed its session.
-    ended: Receiver<()>,
+    handles: Vec<Option<JoinHandle<()>>>,
+    /// The number of each that has closed its session.
+    ended: Receiver<usize>,
 }
 
 struct Queue {
@@ -108,9 +109,10 @@ impl Token {
             let (shared, works) = (shared.clone(), works.clone());
             let work = move || {
                 work(&shared);
-                drop(works);
+                // Nobody waits any more, if it was given up.
+                _ = works.send(number);
             };
-            handles.push(thread::Builder::new().name(format!("token-{number}")).spawn(work)?);
+            handles.push(Some(thread::Builder::new().name(format!("token-{number}")).spawn(work)?));
         }
         Ok(Self { shared, threads: Mutex::new(Threads { handles, ended }) })
     }
@@ -128,19 +130,20 @@ impl Token {
         self.one(Worker::info)
     }
 
-    /// Makes a KEK of this label, or adopts the one that is there if it is fit; whether it was made.
+    /// Makes a KEK of this label, or adopts the one that is there if it is fit and none of `taken`; whether it was made.
     ///
     /// # Errors
-    /// `KeyUnfit`, `KeyAmbiguous`, and those of any call.
+    /// `KeyTaken`, `KeyUnfit`, `KeyAmbiguous`, and those of any call.
     pub fn make_or_adopt(
         &self,
         label: &str,
         id: &KekId,
         algorithm: Algorithm,
+        taken: Vec<Kek>,
         entropy: &mut dyn Entropy,
     ) -> Result<(Kek, bool), TokenError> {
         let (label, id, random) = (label.to_owned(), *id, random(entropy));
-        self.one(move |worker| worker.make_or_adopt(&label, &id, algorithm, &random))
+        self.one(move |worker| worker.make_or_adopt(&label, &id, algorithm, &taken, &random))
     }
 
     /// Whether a KEK opens its canary now.
@@ -240,17 +243,16 @@ impl Drop for Token {
         locked(&self.shared.queue).open = false;
         self.shared.ready.notify_all();
         // Until their sessions are closed, since some modules mind one that logs in while another one's last session ends; not for
-        // ever, since one of them may hang in the module.
-        if self.shared.stuck.load(Ordering::Acquire) > 0 {
-            return;
-        }
+        // ever, and not for those that hang in the module.
         let mut threads = locked(&self.threads);
-        if threads.ended.recv_timeout(self.settings().limit) == Err(RecvTimeoutError::Disconnected) {
-            // To the very end of each: a module's library may clean up behind a thread (OpenSSL does), and if the process ends
-            // meanwhile, what it cleans up is gone already.
-            for thread in threads.handles.drain(..) {
-                _ = thread.join();
-            }
+        let stuck = self.shared.stuck.load(Ordering::Acquire);
+        let until = Instant::now() + self.settings().limit;
+        for _ in stuck..threads.handles.len() {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok(number) = threads.ended.recv_timeout(left) else { return };
+            // To its very end: a module's library may clean up behind a thread (OpenSSL does), and if the process ends meanwhile, what
+            // it cleans up is gone already.
+            _ = threads.handles.get_mut(number).and_then(Option::take).map(JoinHandle::join);
         }
     }
 }
@@ -284,4 +286,53 @@ fn random(entropy: &mut dyn Entropy) -> [u8; SALT_BYTES] {
     let mut bytes = [0; SALT_BYTES];
     entropy.fill(&mut bytes);
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Find, Pin};
+
+    /// Tells that its thread has ended, a while after that has left its work.
+    struct Slow(Arc<AtomicBool>);
+
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            thread::sleep(Duration::from_millis(200));
+            self.0.store(true, Ordering::Release);
+        }
+    }
+
+    thread_local!(static BEHIND: RefCell<Option<Slow>> = const { RefCell::new(None) });
+
+    #[test]
+    fn beside_a_thread_that_hangs_the_others_are_waited_for() {
+        let settings = Settings {
+            library: "/no/such.so".into(),
+            token: Find::Slot(0),
+            sessions: 2,
+            limit: Duration::from_millis(500),
+        };
+        let token = Token::new(settings, PinFrom::Asked(Pin::new("1".to_owned()))).unwrap();
+        let (let_go, hangs) = channel::<()>();
+        let hung = token.one(move |_| {
+            _ = hangs.recv();
+            Ok(())
+        });
+        assert!(matches!(hung, Err(TokenError::Slow { .. })));
+        let ended = Arc::new(AtomicBool::new(false));
+        let behind = ended.clone();
+        let worked = token.one(move |_| {
+            BEHIND.with(|slow| *slow.borrow_mut() = Some(Slow(behind)));
+            Ok(())
+        });
+        assert!(worked.is_ok());
+        drop(token);
+        assert!(ended.load(Ordering::Acquire));
+        drop(let_go);
+    }
 }

@@ -176,12 +176,13 @@ impl Worker {
         })
     }
 
-    /// Makes a KEK, or adopts the one that has this label, and wraps its canary.
+    /// Makes a KEK, or adopts the one that has this label unless it is one of `taken`, and wraps its canary.
     pub fn make_or_adopt(
         &mut self,
         label: &str,
         id: &KekId,
         algorithm: Algorithm,
+        taken: &[Kek],
         random: &[u8; SALT_BYTES],
     ) -> Result<(Kek, bool), TokenError> {
         let (canary, made) = self.reliably(&|session, _| {
@@ -194,6 +195,15 @@ impl Worker {
             };
             let handle = key::find(session, label)?;
             key::check(session, handle, label, algorithm)?;
+            let opens = |kek: &&Kek| {
+                kek.algorithm == algorithm
+                    && unwrap(session, handle, algorithm, CANARY_AAD, &kek.canary)
+                        .is_ok_and(|opened| opened.expose() == canary_of(&kek.id))
+            };
+            if !made && taken.iter().any(|kek| opens(&kek)) {
+                return Err(TokenError::KeyTaken { label: label.to_owned() });
+            }
+            // Also shows that the token did answer when it opened none of those.
             let plain = canary_of(id);
             let canary = wrap(session, handle, algorithm, CANARY_AAD, &plain, random)?;
             // What cannot be opened again must not become a KEK.

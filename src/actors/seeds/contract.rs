@@ -215,7 +215,7 @@ pub fn rotates_and_rewraps(backend: &dyn Backend) {
     let key = create(&mut *store, "alice 1");
     let before = store.status().keks;
     let in_use = before.len();
-    let made = store.rotate(Role::First, None, entropy).unwrap();
+    let made = store.rotate(Role::First, None, &[], entropy).unwrap();
     assert!((made.role, made.seeds) == (Role::First, 0) && before.iter().all(|kek| kek.id != made.id));
     assert_eq!(*open(&mut *store, &cid("alice 1")).unwrap().secret().expose(), key);
     let new = create(&mut *store, "alice 2");
@@ -239,7 +239,7 @@ pub fn rotates_and_rewraps(backend: &dyn Backend) {
         store = backend.open();
     }
     // There is a limit to what waits to be rewrapped.
-    let many = (0..9).map(|_| store.rotate(Role::First, None, entropy)).find_map(Result::err);
+    let many = (0..9).map(|_| store.rotate(Role::First, None, &[], entropy)).find_map(Result::err);
     assert_eq!(many.unwrap().code(), "custody-many-keks");
 }
 
@@ -248,7 +248,7 @@ pub fn rewrapping_can_stop_anywhere(backend: &dyn Backend) {
     let entropy = &mut TestEntropy::new("rotation");
     let names = ["alice 1", "alice 2", "alice 3", "alice 4", "alice 5"];
     let keys: Vec<_> = names.iter().map(|name| create(&mut *store, name)).collect();
-    store.rotate(Role::First, None, entropy).unwrap();
+    store.rotate(Role::First, None, &[], entropy).unwrap();
     for left in [3, 1, 0] {
         assert_eq!(store.rewrap(None, 2, entropy).unwrap().left, left);
         drop(store);

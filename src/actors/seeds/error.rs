@@ -80,10 +80,18 @@ pub enum SeedError {
         names: String,
     },
     /// There are several.
-    #[error("there are several seed stores: say which of {names}")]
+    #[error("there are several seed stores: say which of {names} (`--store`, or the field `store`)")]
     WhichStore {
         /// What there is.
         names: String,
+    },
+    /// What one of several stores says.
+    #[error("store {name}: {source}{}", remedy(.source, .name))]
+    InStore {
+        /// Its name.
+        name: String,
+        /// What it says.
+        source: Box<SeedError>,
     },
     /// The file system failed.
     #[error("the seed copy in {} failed", folder.display())]
@@ -135,6 +143,7 @@ impl SeedError {
     /// The stable name of the error, for answers and records.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::InStore { source, .. } => source.code(),
             Self::NotFound => "custody-not-found",
             Self::Shredded => "custody-shredded",
             Self::Conflict { .. } => "custody-conflict",
@@ -158,10 +167,26 @@ impl SeedError {
         }
     }
 
+    /// What the store itself says, if it is one of several.
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::InStore { source, .. } => source.cause(),
+            _ => self,
+        }
+    }
+
+    /// As one of several stores says it. That there is no such seed is said by all of them together.
+    pub(super) fn in_store(self, name: &str) -> Self {
+        match self {
+            Self::NotFound | Self::Shredded | Self::InStore { .. } => self,
+            source => Self::InStore { name: name.to_owned(), source: Box::new(source) },
+        }
+    }
+
     /// Whether the same request may succeed later without a change to the order: a 503 rather than a refusal.
     pub fn is_temporary(&self) -> bool {
         matches!(
-            self,
+            self.cause(),
             Self::CopyMissing { .. }
                 | Self::Locked
                 | Self::Token(_)
@@ -189,6 +214,16 @@ impl SeedError {
 
     pub(super) fn conflict(what: impl Into<String>) -> Self {
         Self::Conflict { what: what.into() }
+    }
+}
+
+/// What to do in that store, where the error does not say it.
+fn remedy(error: &SeedError, store: &str) -> String {
+    match error {
+        SeedError::Damaged { .. } => {
+            format!("; an older copy may have it: `dta seeds import --store {store}`, with the node stopped")
+        }
+        _ => String::new(),
     }
 }
 

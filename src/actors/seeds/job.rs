@@ -10,7 +10,7 @@ use super::{CidBytes, SeedError, SeedStore, Stores};
 const STEP: usize = 16;
 /// How long a job that cannot go on rests before it tries again.
 const REST: Duration = Duration::from_secs(2);
-/// So often a verification rests for a token before what it cannot open is a fault.
+/// So often it rests at a store: then it goes on with the next one and comes back, and what a verification cannot open is a fault.
 const RESTS: u32 = 5;
 /// Findings that are told one by one; the rest is counted.
 const TOLD: usize = 100;
@@ -41,7 +41,7 @@ pub struct JobStatus {
     pub kind: JobKind,
     /// Seeds that it has done.
     pub done: u32,
-    /// Seeds that are left in the store it is at, once it is known.
+    /// Seeds that are left in all stores, as far as it has come to them.
     pub left: Option<u32>,
     /// Whether it has come to its end.
     pub ended: bool,
@@ -55,89 +55,126 @@ pub struct JobStatus {
 
 /// A job under way, or ended.
 pub(super) struct Job {
-    status: JobStatus,
-    /// The number of the store it is at.
-    store: usize,
-    after: Option<u32>,
+    kind: JobKind,
+    /// One for each store.
+    parts: Vec<Part>,
+    /// The one it is at.
+    at: usize,
     next: Instant,
-    /// Seeds done since it was last at the beginning of the store.
+}
+
+/// How far a job is in one store.
+#[derive(Default)]
+struct Part {
+    /// The store's name, if there are several.
+    store: Option<String>,
+    after: Option<u32>,
+    done: u32,
+    left: Option<u32>,
+    ended: bool,
+    trouble: Option<String>,
+    faults: Vec<(CidBytes, String)>,
+    more_faults: u32,
+    /// Seeds done since it was last at the beginning.
     pass: u32,
-    /// Faults of the stores before.
-    faults_before: u32,
     /// Rests since it last went on.
     rests: u32,
 }
 
 impl Job {
-    pub fn new(kind: JobKind) -> Self {
-        let (trouble, told) = Default::default();
-        let status = JobStatus { kind, done: 0, left: None, ended: false, trouble, faults: 0, told };
-        Self { status, store: 0, after: None, next: Instant::now(), pass: 0, faults_before: 0, rests: 0 }
+    pub fn new(kind: JobKind, stores: &Stores) -> Self {
+        let names = stores.names();
+        let several = names.len() > 1;
+        let part = |name| Part { store: Some(name).filter(|_| several), ..Part::default() };
+        Self { kind, parts: names.into_iter().map(part).collect(), at: 0, next: Instant::now() }
     }
 
     pub fn status(&self) -> JobStatus {
-        self.status.clone()
+        let parts = || self.parts.iter();
+        let trouble: Vec<&str> = parts().filter_map(|part| part.trouble.as_deref()).collect();
+        JobStatus {
+            kind: self.kind,
+            done: parts().map(|part| part.done).sum(),
+            left: parts().filter_map(|part| part.left).reduce(u32::saturating_add),
+            ended: self.has_ended(),
+            trouble: (!trouble.is_empty()).then(|| trouble.join("; ")),
+            faults: parts().map(|part| part.faults.len() as u32 + part.more_faults).sum(),
+            told: parts().flat_map(|part| part.faults.iter().cloned()).take(TOLD).collect(),
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.parts.iter().all(|part| part.ended)
     }
 
     pub fn is_under_way(&self, kind: JobKind) -> bool {
-        self.status.kind == kind && !self.status.ended
+        self.kind == kind && !self.has_ended()
     }
 
     /// How long the thread may wait for requests before the next step; none if there is no next one.
     pub fn idle_for(&self) -> Option<Duration> {
-        (!self.status.ended).then(|| self.next.saturating_duration_since(Instant::now()))
+        (!self.has_ended()).then(|| self.next.saturating_duration_since(Instant::now()))
     }
 
     pub fn step(&mut self, stores: &mut Stores, entropy: &mut dyn Entropy) {
-        let Some(store) = stores.at(self.store) else {
-            self.status.ended = true;
-            return;
+        let Some(part) = self.parts.get_mut(self.at) else { return };
+        let stepped = stores.ask(self.at, |store| match self.kind {
+            JobKind::Rewrap => part.rewrap(store, entropy),
+            JobKind::Verify => part.verify(store),
+        });
+        let goes_on = match stepped {
+            Ok(ended) => {
+                (part.ended, part.trouble, part.rests) = (ended, None, 0);
+                !ended
+            }
+            Err(error) => {
+                part.trouble = Some(error.to_string());
+                part.rests += 1;
+                self.next = Instant::now() + REST;
+                part.rests % RESTS != 0
+            }
         };
-        let stepped = match self.status.kind {
-            JobKind::Rewrap => self.rewrap(store, entropy),
-            JobKind::Verify => self.verify(store),
-        };
-        if let Ok(true) = stepped {
-            self.store += 1;
-            (self.after, self.pass, self.faults_before) = (None, 0, self.status.faults);
-            self.status.ended = stores.at(self.store).is_none();
-        }
-        self.status.trouble = stepped.err().map(|error| error.to_string());
-        self.rests = if self.status.trouble.is_some() { self.rests + 1 } else { 0 };
-        if self.status.trouble.is_some() {
-            self.next = Instant::now() + REST;
+        if !goes_on {
+            let behind = (self.at + 1..self.parts.len()).chain(0..=self.at);
+            self.at = behind.into_iter().find(|at| !self.parts[*at].ended).unwrap_or(self.at);
         }
     }
+}
 
-    /// Whether that store is done.
+impl Part {
+    /// Whether the store is done.
     fn rewrap(&mut self, store: &mut dyn SeedStore, entropy: &mut dyn Entropy) -> Result<bool, SeedError> {
         let step = store.rewrap(self.after, STEP, entropy)?;
-        self.status.done += step.done;
-        self.status.left = Some(step.left);
+        self.done += step.done;
+        self.left = Some(step.left);
         self.pass += step.done;
         self.after = step.last;
         for (placed, error) in step.failed {
-            self.fault(placed, &error);
+            self.fault(placed, error);
         }
         // Those that failed once may have failed with their token: they are tried again as long as others are done.
         let at_the_end = step.last.is_none();
         let done = step.left == 0 || (at_the_end && self.pass == 0);
         if at_the_end && !done {
-            self.pass = 0;
-            self.status.faults = self.faults_before;
-            self.status.told.truncate(self.faults_before as usize);
+            (self.pass, self.more_faults) = (0, 0);
+            self.faults.clear();
         }
         Ok(done)
     }
 
-    fn fault(&mut self, placed: CidBytes, error: &SeedError) {
-        self.status.faults += 1;
-        if self.status.told.len() < TOLD {
-            self.status.told.push((placed, error.to_string()));
+    fn fault(&mut self, placed: CidBytes, error: SeedError) {
+        if self.faults.len() == TOLD {
+            self.more_faults += 1;
+            return;
         }
+        let error = match &self.store {
+            Some(name) => error.in_store(name),
+            None => error,
+        };
+        self.faults.push((placed, error.to_string()));
     }
 
-    /// Whether that store is done.
+    /// Whether the store is done.
     fn verify(&mut self, store: &mut dyn SeedStore) -> Result<bool, SeedError> {
         let verified = store.verify(self.after, STEP)?;
         // A token that is away says nothing about a seed, unless it stays away.
@@ -151,9 +188,9 @@ impl Job {
         let done = verified.is_empty();
         for seed in verified {
             self.after = Some(seed.slot);
-            self.status.done += 1;
+            self.done += 1;
             if let Err(error) = seed.result {
-                self.fault(seed.placed, &error);
+                self.fault(seed.placed, error);
             }
         }
         Ok(done)

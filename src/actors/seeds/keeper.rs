@@ -22,7 +22,7 @@ enum Request {
     Open(CidBytes, Reply<Result<OrderKey, SeedError>>),
     Shred(CidBytes, Reply<Result<(), SeedError>>),
     Ready(Reply<Result<(), SeedError>>),
-    Rotate(Option<String>, Role, Option<String>, Reply<Result<KekStatus, SeedError>>),
+    Rotate(Option<String>, Role, Option<String>, Reply<Result<(String, KekStatus), SeedError>>),
     Start(JobKind, Reply<JobStatus>),
     Job(Reply<Option<JobStatus>>),
     Status(Reply<Vec<StoreStatus>>),
@@ -77,7 +77,7 @@ impl SeedKeeper {
         store: Option<String>,
         role: Role,
         label: Option<String>,
-    ) -> Result<KekStatus, SeedError> {
+    ) -> Result<(String, KekStatus), SeedError> {
         self.ask(|reply| Request::Rotate(store, role, label, reply)).await?
     }
 
@@ -205,7 +205,7 @@ fn answer(stores: &mut Stores, entropy: &mut dyn Entropy, job: &mut Option<Job>,
         Request::Start(kind, reply) => {
             let begun = match job.take() {
                 Some(job) if job.is_under_way(kind) => job,
-                _ => Job::new(kind),
+                _ => Job::new(kind, stores),
             };
             _ = reply.send(job.insert(begun).status());
         }

@@ -1,6 +1,6 @@
 //! The keeper over a store that the test holds still: groups, bounds, shutdown.
 
-use super::kek::{Keks, Role};
+use super::kek::{KekEntry, Keks, Role};
 use super::testing::{TestEntropy, cid};
 use super::*;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -31,13 +31,31 @@ impl SeedStore for Still {
         Ok(false)
     }
 
+    fn knows(&self, _: &CidBytes) -> bool {
+        false
+    }
+
+    fn orders(&self) -> Box<dyn Iterator<Item = &CidBytes> + '_> {
+        Box::new(std::iter::empty())
+    }
+
+    fn keks(&self) -> &[KekEntry] {
+        &[]
+    }
+
     fn ready(&mut self) -> Result<(), SeedError> {
         Ok(())
     }
 
     fn check(&mut self) {}
 
-    fn rotate(&mut self, _: Role, _: Option<&str>, _: &mut dyn Entropy) -> Result<KekStatus, SeedError> {
+    fn rotate(
+        &mut self,
+        _: Role,
+        _: Option<&str>,
+        _: &[KekEntry],
+        _: &mut dyn Entropy,
+    ) -> Result<KekStatus, SeedError> {
         Err(SeedError::ManyKeks { limit: 1 })
     }
 
@@ -198,7 +216,7 @@ async fn the_soft_store_behind_a_keeper() {
     let seed = testing::node_seed("node");
     let own = home.path().join("seeds");
     let entropy = &mut TestEntropy::new("store");
-    let store = FileStore::create(&own, &[], Keks::soft(&seed), &cid("node"), entropy).unwrap();
+    let store = FileStore::create(&own, &[], Keks::soft(&seed), &cid("node"), &[], entropy).unwrap();
     let keeper = SeedKeeper::start(Stores::one(store), Box::new(TestEntropy::new("keeper")), 16).unwrap();
     let (one, again, other) =
         tokio::join!(keeper.create(cid("1")), keeper.create(cid("1")), keeper.create(cid("2")));

@@ -24,8 +24,8 @@ pub use error::SeedError;
 pub use file::FileStore;
 pub use job::{JobKind, JobStatus};
 pub use keeper::SeedKeeper;
-use kek::{KekId, KekKind, Role};
-pub use stores::{Named, StoreStatus, Stores, trouble_of};
+use kek::{KekEntry, KekId, KekKind, Role};
+pub use stores::{Doubled, Named, StoreStatus, Stores, trouble_of};
 
 use dta_crypto::{Entropy, OrderKey};
 use std::path::PathBuf;
@@ -66,9 +66,16 @@ pub trait SeedStore: Send {
     /// Errors: that of the first copy or KEK that is not; `Io`.
     fn ready(&mut self) -> Result<(), SeedError>;
 
-    /// Whether this store has the seed of an order, or had it until it was shredded.
-    /// Errors: those of `open`, where it cannot say that it has not.
+    /// Whether this store has the seed of an order, or had it until it was shredded or damaged. A damaged slot that names no order or
+    /// another is not this order's: for that one `create` makes a seed, too.
+    /// Errors: `CopyMissing`, `Io`, where an absent copy may have it.
     fn holds(&mut self, placed: &CidBytes) -> Result<bool, SeedError>;
+
+    /// As [`SeedStore::holds`], by what is in memory.
+    fn knows(&self, placed: &CidBytes) -> bool;
+
+    /// Every order that this store has or had a seed of, by what is in memory.
+    fn orders(&self) -> Box<dyn Iterator<Item = &CidBytes> + '_>;
 
     /// The state of the store and of its copies, as of now; goes through all slots. No secrets.
     fn status(&mut self) -> SeedStatus;
@@ -76,14 +83,19 @@ pub trait SeedStore: Send {
     /// Asks every KEK whether it is there and opens its canary; the status tells what was found.
     fn check(&mut self);
 
-    /// Makes a KEK for new seeds, or adopts one of this label; the one that it replaces opens what it wrapped before.
+    /// Every key encryption key of the header.
+    fn keks(&self) -> &[KekEntry];
+
+    /// Makes a KEK for new seeds, or adopts one of this label that is none of `others`; the one that it replaces opens what it wrapped
+    /// before.
     ///
     /// Durable in every copy when it returns.
-    /// Errors: `NoKek`, `ManyKeks`, `LabelLong`, `Token`, `CopyMissing`, `Io`.
+    /// Errors: `NoKek`, `ManyKeks`, `KekTaken`, `LabelLong`, `Token`, `CopyMissing`, `Io`.
     fn rotate(
         &mut self,
         role: Role,
         label: Option<&str>,
+        others: &[KekEntry],
         entropy: &mut dyn Entropy,
     ) -> Result<KekStatus, SeedError>;
 

@@ -2,21 +2,24 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use dta_crypto::Secret;
+use dta_events::Rules;
 use dta_protocol::Cid;
+use std::sync::Arc;
 
 use super::SeedsCommand;
+use crate::actors::log::RocksLog;
 use crate::actors::seeds::{FileStore, SeedStore as _};
 use crate::cli::unlock::protection;
 use crate::cli::{plain, say};
 use crate::config::{Config, Seeds};
-use crate::home::{Home, HomeLock, make_private_folder};
+use crate::home::{Home, HomeLock};
 use crate::keystore::Keystore;
 use crate::node::copies;
 use crate::node::custody::Configured;
+use crate::node::make::{Store, Wanted, make};
 use crate::node::open::identity_of;
-use crate::ports::OsEntropy;
 
 /// A node that is not running, and what opens its custody.
 struct Stopped {
@@ -34,20 +37,10 @@ impl Stopped {
         }
         let lock = HomeLock::acquire(home)?;
         let config = Config::read(home)?;
-        copies::check(home, &config)?;
         let keystore = Keystore::read(&home.seed_file())?;
         let seed =
             keystore.unlock(&protection(&config, home, &keystore, command.passphrase_file.as_deref())?)?;
         Ok(Self { config, seed, identity: identity_of(home)?, _lock: lock })
-    }
-
-    fn stores(&self, home: &Home) -> anyhow::Result<Vec<Configured>> {
-        Ok(Configured::of(home, &self.config, &self.seed, &self.identity)?)
-    }
-
-    fn store(&self, home: &Home, name: &str) -> anyhow::Result<Configured> {
-        let found = self.stores(home)?.into_iter().find(|store| store.name == name);
-        found.with_context(|| format!("the settings name no store {name:?}"))
     }
 }
 
@@ -65,23 +58,30 @@ fn the_one(config: &Config, named: Option<&str>) -> anyhow::Result<Seeds> {
     }
 }
 
-pub fn init(home: &Home, command: &SeedsCommand) -> anyhow::Result<()> {
+pub fn init(home: &Home, command: &SeedsCommand, wanted: &Wanted<'_>) -> anyhow::Result<()> {
     let node = Stopped::of(home, command)?;
-    let many = node.config.stores().len() > 1;
-    for store in node.stores(home)? {
-        let name = store.name.clone();
-        if let Some(missing) = store.missing_folder() {
-            bail!("store {name}: {}: this folder of its copies is not there", missing.display());
-        }
-        if many {
+    copies::check(home, &node.config, &[])?;
+    let log = RocksLog::open_read_only(&home.log(), Arc::new(Rules))?;
+    let mut made = make(home, &node.config, (&node.seed, &node.identity), &log, wanted)?;
+    let several = node.config.stores().len() > 1;
+    if made.troubles.is_empty() {
+        copies::note(home, &node.config)?;
+    }
+    for Store { name, store, changed } in &mut made.stores {
+        if several {
             say(format_args!("store {name}"))?;
         }
-        // One that a start has seen is never made anew: it is lost, or its disk is not mounted.
-        let is_new = !store.has_own() && !copies::knew(home, &name)? && home.has_custody();
-        let mut store = if is_new { store.open_or_make(true)? } else { store.open()? };
-        let changed = store.complete(&mut OsEntropy)? || is_new;
-        say(if changed { "custody has the keys that the settings name" } else { "nothing to do" })?;
-        told(&mut store)?;
+        say(if *changed { "custody has the keys that the settings name" } else { "nothing to do" })?;
+        if let Err(trouble) = told(store) {
+            made.troubles.push(if several {
+                format!("store {name}: {trouble}")
+            } else {
+                trouble.to_string()
+            });
+        }
+    }
+    if !made.troubles.is_empty() {
+        bail!("{}", made.troubles.join("; "));
     }
     Ok(())
 }
@@ -110,39 +110,31 @@ fn told(store: &mut FileStore) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub fn export(home: &Home, command: &SeedsCommand, output: &Path) -> anyhow::Result<()> {
-    let store = the_one(&Config::read(home)?, command.store.as_deref())?;
+pub fn export(home: &Home, store: Option<&str>, output: &Path) -> anyhow::Result<()> {
+    let store = the_one(&Config::read(home)?, store)?;
     let seeds = FileStore::export(&home.seeds(&store.name), output)?;
     say(format_args!("{seeds} wrapped seeds in {}", output.display()))?;
     Ok(())
 }
 
-pub fn import(home: &Home, command: &SeedsCommand, from: &Path) -> anyhow::Result<()> {
+pub fn import(home: &Home, command: &SeedsCommand, store: Option<&str>, from: &Path) -> anyhow::Result<()> {
     let node = Stopped::of(home, command)?;
-    let Seeds { name, .. } = the_one(&node.config, command.store.as_deref())?;
+    let store = the_one(&node.config, store)?;
     // Opened to write, as any copy: not the very one that is kept elsewhere.
-    let taken = home.root.join("seeds.import");
+    let taken = home.seeds_in_import();
     if taken.exists() {
         std::fs::remove_dir_all(&taken)?;
     }
-    FileStore::export(from, &taken)?;
-    let merged = merge(home, &node, &name, &taken);
-    std::fs::remove_dir_all(&taken)?;
-    merged?;
-    told(&mut node.store(home, &name)?.open()?)?;
+    copies::check(home, &node.config, &[(&store.name, from)])?;
+    // A first copy that is gone is put in its place last, and whole.
+    let merged = FileStore::export(from, &taken)
+        .and_then(|_| Configured::one(home, store, &node.seed, &node.identity))
+        .and_then(|store| store.with_copy(taken.clone()).open()?.take_over(&taken));
+    // It stays if this is interrupted, and tells so.
+    if taken.exists() {
+        std::fs::remove_dir_all(&taken)?;
+    }
+    told(&mut merged?)?;
     say("custody has what that copy had")?;
     Ok(())
-}
-
-/// Fills the copies of the store from this one; all of them, or it is an error.
-fn merge(home: &Home, node: &Stopped, name: &str, taken: &Path) -> anyhow::Result<()> {
-    let own = home.seeds(name);
-    let has_own = FileStore::is_in(std::slice::from_ref(&own));
-    let mut store = node.store(home, name)?.with_copy(taken.to_owned()).open()?;
-    if !has_own {
-        make_private_folder(&own)?;
-        store.add_copy(&own)?;
-    }
-    let troubled = store.status().copies.into_iter().find_map(|copy| copy.trouble);
-    troubled.map_or(Ok(()), |trouble| bail!("{trouble}"))
 }

@@ -15,8 +15,9 @@ fn a_wrong_pin_is_tried_once_until_its_file_changes() {
         write(&file, "wrong");
         let token = under.token_with(PinFrom::File(file.clone()));
         for _ in 0..20 {
-            let error =
-                token.make_or_adopt(&under.label(), &id(), under.algorithm, &mut Counted).unwrap_err();
+            let error = token
+                .make_or_adopt(&under.label(), &id(), under.algorithm, Vec::new(), &mut Counted)
+                .unwrap_err();
             assert!(matches!(error, TokenError::Pin { .. }), "{error}");
         }
         write(&file, &std::fs::read_to_string(pin_file()).unwrap());
@@ -34,7 +35,7 @@ fn a_pin_that_cannot_be_had_names_its_source() {
     let under = soft(Algorithm::AesGcm);
     let said = |pin: PinFrom| {
         let token = under.token_with(pin);
-        token.make_or_adopt("any", &id(), under.algorithm, &mut Counted).unwrap_err().to_string()
+        token.make_or_adopt("any", &id(), under.algorithm, Vec::new(), &mut Counted).unwrap_err().to_string()
     };
     assert!(said(PinFrom::File(file.clone())).contains("No such file"));
     write(&file, "");

@@ -96,7 +96,9 @@ impl Under {
     }
 
     fn kek(&self, token: &Token) -> Arc<Kek> {
-        Arc::new(token.make_or_adopt(&self.label(), &id(), self.algorithm, &mut Counted).unwrap().0)
+        Arc::new(
+            token.make_or_adopt(&self.label(), &id(), self.algorithm, Vec::new(), &mut Counted).unwrap().0,
+        )
     }
 }
 

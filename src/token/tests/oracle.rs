@@ -57,7 +57,8 @@ fn aes_gcm_is_that_of_others() {
         KeyType::AES,
         &[Attribute::Encrypt(true), Attribute::Decrypt(true), Attribute::Wrap(false)],
     );
-    let kek = Arc::new(token.make_or_adopt(&label, &id(), under.algorithm, &mut Counted).unwrap().0);
+    let kek =
+        Arc::new(token.make_or_adopt(&label, &id(), under.algorithm, Vec::new(), &mut Counted).unwrap().0);
     let wrapped = wrap_one(&token, &kek, b"aad", &[7; 64]).unwrap();
     let (iv, sealed) = wrapped[1..].split_at(12);
     let opened = open_at_rest(&Secret::from_bytes(VALUE), iv.try_into().unwrap(), b"aad", sealed).unwrap();
@@ -71,7 +72,8 @@ fn hmac_kdf_is_that_of_sp_800_108() {
     token.info().unwrap();
     let label = under.label();
     known(&label, KeyType::GENERIC_SECRET, &[Attribute::Sign(true)]);
-    let kek = Arc::new(token.make_or_adopt(&label, &id(), under.algorithm, &mut Counted).unwrap().0);
+    let kek =
+        Arc::new(token.make_or_adopt(&label, &id(), under.algorithm, Vec::new(), &mut Counted).unwrap().0);
     let wrapped = wrap_one(&token, &kek, b"aad", &[7; 64]).unwrap();
     let (salt, sealed) = wrapped.split_at(32);
     let mut mac = Hmac::<Sha256>::new_from_slice(&VALUE).unwrap();
@@ -92,14 +94,14 @@ fn an_administrators_key_that_is_unfit_is_refused_by_its_attribute() {
     let decrypts = [Attribute::Encrypt(true), Attribute::Decrypt(true), Attribute::Wrap(false)];
     let label = under.label();
     known(&label, KeyType::AES, &[&decrypts[..2], &[Attribute::Wrap(true)]].concat());
-    let error = token.make_or_adopt(&label, &id(), under.algorithm, &mut Counted).unwrap_err();
+    let error = token.make_or_adopt(&label, &id(), under.algorithm, Vec::new(), &mut Counted).unwrap_err();
     assert!(matches!(&error, TokenError::KeyUnfit { why, .. } if why.contains("wrap keys")), "{error}");
     // Two of one name: nobody can tell which is meant.
     let label = under.label();
     known(&label, KeyType::AES, &decrypts);
     known(&label, KeyType::AES, &decrypts);
     assert_eq!(
-        code(token.make_or_adopt(&label, &id(), under.algorithm, &mut Counted)),
+        code(token.make_or_adopt(&label, &id(), under.algorithm, Vec::new(), &mut Counted)),
         "token-key-ambiguous"
     );
 }

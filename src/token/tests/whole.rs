@@ -67,13 +67,15 @@ fn a_key_that_is_there_is_adopted_and_another_process_finds_it() {
     for under in all() {
         let token = under.token();
         let label = under.label();
-        let (kek, made) = token.make_or_adopt(&label, &id(), under.algorithm, &mut Counted).unwrap();
+        let (kek, made) =
+            token.make_or_adopt(&label, &id(), under.algorithm, Vec::new(), &mut Counted).unwrap();
         assert_eq!(made, under.made.is_none());
         let wrapped = wrap_one(&token, &Arc::new(kek.clone()), b"", &PLAIN).unwrap();
         let other = under.token();
         assert_eq!(unwrap_one(&other, &Arc::new(kek.clone()), b"", &wrapped).unwrap(), PLAIN);
         // Adopted under another id it is another KEK, by its canary.
-        let (adopted, made) = other.make_or_adopt(&label, &id(), under.algorithm, &mut Counted).unwrap();
+        let (adopted, made) =
+            other.make_or_adopt(&label, &id(), under.algorithm, Vec::new(), &mut Counted).unwrap();
         assert!(!made && adopted.canary != kek.canary);
         other.check(&Arc::new(adopted)).unwrap();
         other.check(&Arc::new(kek)).unwrap();
@@ -107,4 +109,33 @@ fn a_token_says_what_it_is() {
     assert_eq!(Token::new(by_serial, PinFrom::File(pin_file())).unwrap().info().unwrap().label, "dta-test");
     let info = tpm().token().info().unwrap();
     assert_eq!((info.label.as_str(), info.aes_gcm), ("dta-tpm", false));
+}
+
+#[test]
+fn a_key_that_is_a_kek_already_is_not_adopted_by_whatever_name_its_token_goes() {
+    let under = soft(Algorithm::AesGcm);
+    let token = under.token();
+    let label = under.label();
+    let make = |token: &Token, label: &str, taken: &[Kek]| {
+        token.make_or_adopt(label, &id(), under.algorithm, taken.to_vec(), &mut Counted)
+    };
+    let (kek, _) = make(&token, &label, &[]).unwrap();
+    let by_serial = Settings { token: Find::Serial(token.info().unwrap().serial), ..under.settings() };
+    let same = Token::new(by_serial, PinFrom::File(pin_file())).unwrap();
+    let other = (*under.kek(&token)).clone();
+    let error = make(&same, &label, &[other.clone(), kek.clone()]).unwrap_err();
+    assert_eq!(error, TokenError::KeyTaken { label: label.clone() });
+    let (adopted, made) = make(&same, &label, std::slice::from_ref(&other)).unwrap();
+    assert!(!made && adopted.label == label);
+    assert!(make(&same, &under.label(), &[other, kek]).unwrap().1);
+}
+
+#[test]
+fn a_module_is_one_by_whatever_path_it_is_named() {
+    let under = soft(Algorithm::AesGcm);
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("link.so");
+    std::os::unix::fs::symlink(&under.library, &link).unwrap();
+    let get = |path| crate::library::Library::get(path).unwrap();
+    assert!(Arc::ptr_eq(&get(&under.library), &get(&link)));
 }

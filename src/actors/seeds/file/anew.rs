@@ -7,26 +7,26 @@ use super::book::Known;
 use super::header::Header;
 use super::slot::Wrapped;
 use super::{CidBytes, FileStore, KekStatus, Rewrapped, SeedError, Verified};
-use crate::actors::seeds::kek::{KekId, Role};
+use crate::actors::seeds::kek::{KekEntry, KekId, Role};
 
 impl FileStore {
     /// Makes the KEKs that the settings want and this store lacks, and retires those that they no longer want; whether
-    /// anything changed.
+    /// anything changed. None of them is a key of `others`.
     /// Errors: those of [`SeedStore::rotate`](super::SeedStore::rotate).
-    pub fn complete(&mut self, entropy: &mut dyn Entropy) -> Result<bool, SeedError> {
+    pub fn complete(&mut self, others: &[KekEntry], entropy: &mut dyn Entropy) -> Result<bool, SeedError> {
         self.refresh()?;
         self.need_every_copy()?;
-        let changed = self.vault.complete(entropy)?;
+        let changed = self.vault.complete(others, entropy)?;
         changed.map_or(Ok(false), |header| self.change(header).map(|()| true))
     }
 
     /// Every KEK, with how many seeds it opens.
-    pub(super) fn keks(&self) -> Vec<KekStatus> {
+    pub(super) fn kek_status(&self) -> Vec<KekStatus> {
         let seeds = |id: &KekId| {
             let opens = |known: &&Known| matches!(known, Known::Used { keks, .. } if keks.contains(id));
             self.book.orders.values().filter(opens).count() as u32
         };
-        let status = |kek: &crate::actors::seeds::kek::KekEntry| KekStatus {
+        let status = |kek: &KekEntry| KekStatus {
             id: kek.id,
             kind: kek.kind,
             role: kek.role,
@@ -42,13 +42,14 @@ impl FileStore {
         &mut self,
         role: Role,
         label: Option<&str>,
+        others: &[KekEntry],
         entropy: &mut dyn Entropy,
     ) -> Result<KekStatus, SeedError> {
         self.refresh()?;
         self.need_every_copy()?;
-        let header = self.vault.rotate(role, label, entropy)?;
+        let header = self.vault.rotate(role, label, others, entropy)?;
         self.change(header)?;
-        let made = self.keks().into_iter().find(|kek| kek.role == role);
+        let made = self.kek_status().into_iter().find(|kek| kek.role == role);
         made.ok_or_else(|| SeedError::conflict("a KEK was made and is not in the header"))
     }
 
@@ -114,7 +115,7 @@ impl FileStore {
     fn forget_empty(&mut self, entropy: &mut dyn Entropy) -> Result<(), SeedError> {
         let whole = self.book.damaged.is_empty()
             && !self.book.orders.values().any(|known| matches!(known, Known::Conflict));
-        let keks = self.keks();
+        let keks = self.kek_status();
         let empty = keks.iter().filter(|kek| kek.role == Role::Retired && kek.seeds == 0);
         let gone: Vec<KekId> = empty.map(|kek| kek.id).collect();
         if gone.is_empty() || !whole {

@@ -19,7 +19,7 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-use super::kek::{Keks, Role};
+use super::kek::{KekEntry, Keks, Role};
 use super::{CidBytes, KekStatus, Rewrapped, SeedError, SeedListed, SeedStatus, SeedStore, Verified};
 use crate::crash_points::{CrashPoint, reached};
 use crate::keystore::files;
@@ -38,6 +38,9 @@ pub const MAX_SLOTS: u32 = 1 << 24;
 /// Slots are allocated this many at a time: 128 KiB.
 const GROW_SLOTS: u32 = 256;
 
+/// Tells stores apart.
+pub type StoreId = [u8; 16];
+
 /// A seed store in files. Not for two processes at once: the home's lock excludes that.
 pub struct FileStore {
     vault: Vault,
@@ -49,13 +52,14 @@ pub struct FileStore {
 
 impl FileStore {
     /// Makes a new store in `own` (a folder of the home, made if it is not there) and in each of `copies` (folders that exist),
-    /// with new KEKs, bound to this node's seed and identity. Nothing is ever overwritten.
-    /// Errors: `Exists`, `CopyMissing`, `Io`, `Full`, `Token`.
+    /// with new KEKs, none of `others`, bound to this node's seed and identity. Nothing is ever overwritten.
+    /// Errors: `Exists`, `CopyMissing`, `Io`, `Full`, `KekTaken`, `Token`.
     pub fn create(
         own: &Path,
         copies: &[PathBuf],
         keks: Keks,
         node: &CidBytes,
+        others: &[KekEntry],
         entropy: &mut dyn Entropy,
     ) -> Result<Self, SeedError> {
         let folders = folders(own, copies);
@@ -65,7 +69,7 @@ impl FileStore {
                 return Err(SeedError::Exists { file });
             }
         }
-        let vault = Vault::create(keks, node, entropy)?;
+        let vault = Vault::create(keks, node, others, entropy)?;
         files::private_folder(own).map_err(|error| SeedError::io(own, error))?;
         // Home last: a store whose making was interrupted does not look like one.
         for folder in folders.iter().rev() {
@@ -110,25 +114,54 @@ impl FileStore {
 
     fn with(vault: Vault, own: &Path, copies: &[PathBuf]) -> Result<Self, SeedError> {
         let set = CopySet::attach(folders(own, copies));
-        let mut store = Self { vault, set, book: Book::default(), stale: true };
-        store.load()?;
-        match store.set.trouble() {
+        Self { vault, set, book: Book::default(), stale: true }.loaded()
+    }
+
+    fn loaded(mut self) -> Result<Self, SeedError> {
+        self.load()?;
+        match self.set.trouble() {
             Some(error @ (SeedError::Conflict { .. } | SeedError::Unreadable { .. })) => Err(error.clone()),
-            _ => Ok(store),
+            _ => Ok(self),
         }
     }
 
-    /// Starts a copy in a folder that has none, for a new or replaced disk, and fills it from the others. This is
-    /// asked for, never done by itself: an unmounted folder looks like an empty one.
-    /// Errors: `Exists`, `CopyMissing` (no such folder, or no copy to fill it from), `Io`, `Full`.
-    pub fn add_copy(&mut self, folder: &Path) -> Result<(), SeedError> {
-        create_copy(folder, &self.vault, 0)?;
+    /// Leaves a copy, which has all that the others have since the store was opened with it. A first copy that is gone is put in place
+    /// from it, whole or not at all. This is asked for, never done by itself: an unmounted folder looks like an empty one.
+    /// Errors: `Io`, `Full`, and those of opening.
+    pub fn take_over(mut self, copy: &Path) -> Result<Self, SeedError> {
+        if let Some(trouble) = self.set.trouble_at(copy) {
+            return Err(trouble.clone());
+        }
         let mut folders = self.set.folders();
-        if !folders.iter().any(|known| known == folder) {
-            folders.push(folder.to_owned());
+        folders.retain(|folder| folder != copy);
+        if let Some(own) = folders.first().filter(|own| !copies::path_in(own).exists()) {
+            let bytes = std::fs::read(copies::path_in(copy)).map_err(|error| SeedError::io(copy, error))?;
+            files::private_folder(own)
+                .and_then(|()| files::write_new(&copies::path_in(own), &bytes))
+                .map_err(|error| SeedError::io(own, error))?;
         }
         self.set = CopySet::attach(folders);
-        self.load()
+        self.loaded()
+    }
+
+    /// The stores that there are copies of in these folders, as far as their headers can be read; needs no key.
+    pub fn ids_in(folders: &[PathBuf]) -> Vec<StoreId> {
+        let id = |folder: &PathBuf| Some(CopyFile::open_read_only(folder).ok()?.page.ok()?.0.store_id);
+        folders.iter().filter_map(id).collect()
+    }
+
+    /// Whether the copy in this folder has nothing but slots that were never used; needs no key.
+    /// Errors: `CopyMissing`, `Unreadable`, `Io`.
+    pub fn is_unused(folder: &Path) -> Result<bool, SeedError> {
+        let copy = CopyFile::open_read_only(folder).map_err(|error| SeedError::io(folder, error))?;
+        let (header, slots) = copy.page.as_ref().map_err(|error| set::page_error(folder, error))?;
+        for number in 0..*slots {
+            let slot = copy.read(number, &header.store_id).map_err(|error| SeedError::io(folder, error))?;
+            if slot != Slot::Free {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Copies the wrapped seeds of the copy in `from` into `to`, a folder that is made or has none, whether or not somebody works with
@@ -237,9 +270,7 @@ impl FileStore {
     ) -> HashMap<CidBytes, Result<OrderKey, SeedError>> {
         let mut new = Vec::new();
         for placed in orders {
-            let is_new =
-                !self.book.orders.contains_key(placed) && self.book.damaged_slot_of(placed).is_none();
-            if is_new && !new.contains(placed) {
+            if !self.knows(placed) && !new.contains(placed) {
                 new.push(*placed);
             }
         }
@@ -361,13 +392,15 @@ impl SeedStore for FileStore {
 
     fn holds(&mut self, placed: &CidBytes) -> Result<bool, SeedError> {
         self.refresh()?;
-        if self.book.orders.contains_key(placed) {
-            return Ok(true);
-        }
-        match self.absent(placed) {
-            SeedError::NotFound => Ok(false),
-            error => Err(error),
-        }
+        if self.knows(placed) { Ok(true) } else { self.need_every_copy().map(|()| false) }
+    }
+
+    fn knows(&self, placed: &CidBytes) -> bool {
+        self.book.orders.contains_key(placed) || self.book.damaged_slot_of(placed).is_some()
+    }
+
+    fn orders(&self) -> Box<dyn Iterator<Item = &CidBytes> + '_> {
+        Box::new(self.book.orders.keys())
     }
 
     fn ready(&mut self) -> Result<(), SeedError> {
@@ -380,13 +413,18 @@ impl SeedStore for FileStore {
         self.vault.check();
     }
 
+    fn keks(&self) -> &[KekEntry] {
+        &self.vault.header.keks
+    }
+
     fn rotate(
         &mut self,
         role: Role,
         label: Option<&str>,
+        others: &[KekEntry],
         entropy: &mut dyn Entropy,
     ) -> Result<KekStatus, SeedError> {
-        self.rotate_to(role, label, entropy)
+        self.rotate_to(role, label, others, entropy)
     }
 
     fn rewrap(
@@ -409,7 +447,7 @@ impl SeedStore for FileStore {
             |wanted: fn(&Known) -> bool| self.book.orders.values().filter(|known| wanted(known)).count();
         let conflicts = self.book.orders.iter().filter(|(_, known)| matches!(known, Known::Conflict));
         SeedStatus {
-            keks: self.keks(),
+            keks: self.kek_status(),
             used: count(|known| matches!(known, Known::Used { .. })) as u32,
             free: self.book.free.len() as u32,
             shredded: count(|known| matches!(known, Known::Shredded { .. })) as u32,

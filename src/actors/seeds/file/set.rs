@@ -95,6 +95,11 @@ impl CopySet {
         self.places.iter().find_map(|place| place.copy.as_ref().err())
     }
 
+    /// Why the copy in this folder is, if it is.
+    pub fn trouble_at(&self, folder: &Path) -> Option<&SeedError> {
+        self.places.iter().find(|place| place.folder == folder).and_then(|place| place.copy.as_ref().err())
+    }
+
     /// The same for every copy.
     pub fn status(&self) -> Vec<CopyStatus> {
         let status = |place: &Place| CopyStatus {

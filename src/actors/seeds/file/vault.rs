@@ -37,11 +37,16 @@ struct Pair(SecretBytes);
 
 impl Vault {
     /// A new store, with the KEKs that the settings want.
-    pub fn create(keks: Keks, node: &CidBytes, entropy: &mut dyn Entropy) -> Result<Self, SeedError> {
+    pub fn create(
+        keks: Keks,
+        node: &CidBytes,
+        others: &[KekEntry],
+        entropy: &mut dyn Entropy,
+    ) -> Result<Self, SeedError> {
         let store_id = random(entropy);
         let header = Header { store_id, version: 0, keks: Vec::new(), seal: [0; 28] };
         let mut vault = Self { header, keks, open: Vec::new(), node: *node };
-        let made = vault.complete(entropy)?.unwrap_or_else(|| vault.header.clone());
+        let made = vault.complete(others, entropy)?.unwrap_or_else(|| vault.header.clone());
         vault.take(made)?;
         Ok(vault)
     }
@@ -62,8 +67,12 @@ impl Vault {
     }
 
     /// A header with a KEK for each role that the settings want and this one lacks; none if it lacks none. A KEK that is where
-    /// the settings no longer want it is retired.
-    pub fn complete(&self, entropy: &mut dyn Entropy) -> Result<Option<Header>, SeedError> {
+    /// the settings no longer want it is retired. No key of `others`, of other stores, is taken up.
+    pub fn complete(
+        &self,
+        others: &[KekEntry],
+        entropy: &mut dyn Entropy,
+    ) -> Result<Option<Header>, SeedError> {
         let in_use = self.in_use();
         let mut keks = self.header.keks.clone();
         for kek in &mut keks {
@@ -88,19 +97,22 @@ impl Vault {
                     if keks.len() == KEKS_MAX {
                         return Err(SeedError::ManyKeks { limit: KEKS_MAX });
                     }
-                    let label = self.keks.first_label(*role, &keks, self.next_version());
-                    keks.push(self.keks.make(*role, label.as_deref(), &self.bound_to(), entropy)?);
+                    let taken: Vec<&KekEntry> = keks.iter().chain(others).collect();
+                    let label = self.keks.first_label(*role, &taken, self.next_version());
+                    let made = self.keks.make(*role, label.as_deref(), &taken, &self.bound_to(), entropy)?;
+                    keks.push(made);
                 }
             }
         }
         if keks == self.header.keks { Ok(None) } else { self.with(keks, entropy).map(Some) }
     }
 
-    /// A header with a new KEK in this role; the one it replaces is retired.
+    /// A header with a new KEK in this role; the one it replaces is retired. No key of `others`, of other stores, is taken up.
     pub fn rotate(
         &self,
         role: Role,
         label: Option<&str>,
+        others: &[KekEntry],
         entropy: &mut dyn Entropy,
     ) -> Result<Header, SeedError> {
         if !self.keks.roles().contains(&role) {
@@ -111,12 +123,10 @@ impl Vault {
         if keks.len() == KEKS_MAX {
             return Err(SeedError::ManyKeks { limit: KEKS_MAX });
         }
-        // The same key by another name would be deleted with the one it seems to replace.
-        if let Some(label) = label.as_deref().filter(|label| self.keks.has_label(role, label, &keks)) {
-            return Err(SeedError::KekTaken { label: label.to_owned() });
-        }
+        let taken: Vec<&KekEntry> = self.header.keks.iter().chain(others).collect();
+        let made = self.keks.make(role, label.as_deref(), &taken, &self.bound_to(), entropy)?;
         keks.iter_mut().filter(|kek| kek.role == role).for_each(|kek| kek.role = Role::Retired);
-        keks.push(self.keks.make(role, label.as_deref(), &self.bound_to(), entropy)?);
+        keks.push(made);
         self.with(keks, entropy)
     }
 

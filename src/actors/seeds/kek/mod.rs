@@ -11,6 +11,9 @@ pub use dta_token::KekId;
 
 use super::SeedError;
 
+/// Bytes of a label, and of a token's name, in a header.
+const LABEL_BYTES: usize = 64;
+
 /// Wraps and opens, a batch at a time: a token works at it with all its sessions.
 pub trait Kek: Send {
     /// Wraps each under what it is bound to; one answer for each.
@@ -44,6 +47,14 @@ pub struct KekEntry {
     pub material: Vec<u8>,
 }
 
+impl KekEntry {
+    /// As its token knows it; none for a soft one.
+    pub fn in_token(&self) -> Option<dta_token::Kek> {
+        let (algorithm, label) = (self.kind.algorithm()?, self.label.clone());
+        Some(dta_token::Kek { id: self.id, label, algorithm, canary: self.material.clone() })
+    }
+}
+
 /// Where a KEK is and how it wraps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KekKind {
@@ -70,6 +81,15 @@ impl KekKind {
     /// As it is stored.
     pub fn from_byte(byte: u8) -> Option<Self> {
         [Self::Soft, Self::AesGcm, Self::HmacKdf].into_iter().find(|kind| *kind as u8 == byte)
+    }
+
+    /// How it wraps in a token; none for a soft one.
+    pub fn algorithm(self) -> Option<Algorithm> {
+        match self {
+            Self::Soft => None,
+            Self::AesGcm => Some(Algorithm::AesGcm),
+            Self::HmacKdf => Some(Algorithm::HmacKdf),
+        }
     }
 
     /// As it is told to people.
@@ -115,6 +135,8 @@ pub struct Keks {
     header: Secret<32>,
     /// Where new KEKs are to be, first and second; none for a soft one.
     places: Vec<Place>,
+    /// Stands in the labels that are made up.
+    store: Option<String>,
 }
 
 impl Keks {
@@ -129,7 +151,14 @@ impl Keks {
             soft: derive::purpose(node_seed, "seed-store"),
             header: derive::purpose(node_seed, "seed-store-header"),
             places,
+            store: None,
         }
+    }
+
+    /// Of the store of this name, beside others.
+    #[must_use]
+    pub fn of_store(self, name: &str) -> Self {
+        Self { store: Some(name.to_owned()), ..self }
     }
 
     /// The key that seals headers.
@@ -159,12 +188,14 @@ impl Keks {
         }
     }
 
-    /// A new KEK for a role, of this label if it is in a token; a key that is there already is adopted.
-    /// Errors: `Token`, `LabelLong`.
+    /// A new KEK for a role, of this label if it is in a token; a key that is there already is adopted, unless it is one of `taken`: a
+    /// key that serves twice is deleted by who is done with it first.
+    /// Errors: `KekTaken`, `Token`, `LabelLong`.
     pub fn make(
         &self,
         role: Role,
         label: Option<&str>,
+        taken: &[&KekEntry],
         bound_to: &[u8],
         entropy: &mut dyn Entropy,
     ) -> Result<KekEntry, SeedError> {
@@ -177,34 +208,39 @@ impl Keks {
         };
         let label = label.unwrap_or(&place.label).to_owned();
         let token = place.name();
-        if label.is_empty() || label.len() > 64 || token.len() > 64 {
+        if label.is_empty() || label.len() > LABEL_BYTES || token.len() > LABEL_BYTES {
             return Err(SeedError::LabelLong { label, token });
         }
-        let (kek, _) = place.token.make_or_adopt(&label, &id, place.algorithm, entropy)?;
+        if self.has_label(role, &label, taken) {
+            return Err(SeedError::KekTaken { label });
+        }
+        // Tokens have more names than one, and only their keys tell.
+        let taken = taken.iter().filter_map(|kek| kek.in_token()).collect();
+        let made = place.token.make_or_adopt(&label, &id, place.algorithm, taken, entropy);
+        let (kek, _) = made.map_err(|error| match error {
+            TokenError::KeyTaken { label } => SeedError::KekTaken { label },
+            error => error.into(),
+        })?;
         Ok(KekEntry { id, kind: place.algorithm.into(), role, token, label, material: kek.canary })
     }
 
     /// The KEK of an entry. A token is not asked yet.
     /// Errors: `Locked` for a soft one that is another node's.
     pub fn open(&self, entry: &KekEntry, bound_to: &[u8]) -> Result<Box<dyn Kek>, SeedError> {
-        let algorithm = match entry.kind {
-            KekKind::Soft => return soft::open(&self.soft, bound_to, entry),
-            KekKind::AesGcm => Algorithm::AesGcm,
-            KekKind::HmacKdf => Algorithm::HmacKdf,
-        };
+        let Some(kek) = entry.in_token() else { return soft::open(&self.soft, bound_to, entry) };
         let place = self.places.iter().find(|place| place.name() == entry.token);
-        Ok(token::open(place.map(|place| place.token.clone()), entry, algorithm))
+        Ok(token::open(place.map(|place| place.token.clone()), entry, kek))
     }
 
-    /// Whether one of these KEKs is this key of the role's token.
-    pub fn has_label(&self, role: Role, label: &str, keks: &[KekEntry]) -> bool {
+    /// Whether one of these KEKs is this key of the role's token, by the names that settings give it.
+    pub fn has_label(&self, role: Role, label: &str, keks: &[&KekEntry]) -> bool {
         let name = self.place(role).map(Place::name);
         keks.iter().any(|kek| Some(&kek.token) == name.as_ref() && kek.label == label)
     }
 
     /// The label of a KEK for a role that has none: the configured one, which an administrator may have made for this, unless one of
     /// these has it.
-    pub fn first_label(&self, role: Role, had: &[KekEntry], number: u32) -> Option<String> {
+    pub fn first_label(&self, role: Role, had: &[&KekEntry], number: u32) -> Option<String> {
         let place = self.place(role)?;
         if self.has_label(role, &place.label, had) {
             self.next_label(role, number)
@@ -214,8 +250,13 @@ impl Keks {
     }
 
     /// The label of the KEK that replaces one: with a number behind it that no earlier one had, since a key that was given up is not
-    /// taken up again.
+    /// taken up again; and with the store's name, since another store's KEK may be of the same label and number.
     pub fn next_label(&self, role: Role, number: u32) -> Option<String> {
-        self.place(role).map(|place| format!("{}-{number}", place.label))
+        let label = &self.place(role)?.label;
+        let number = format!("-{number}");
+        let Some(store) = &self.store else { return Some(format!("{label}{number}")) };
+        let room = LABEL_BYTES.saturating_sub(label.len() + 1 + number.len());
+        let store = store.get(..room).unwrap_or(store); // a store's name is ASCII
+        Some(format!("{label}-{store}{number}"))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dta_crypto::{Entropy, SecretBytes};
-use dta_token::{Algorithm, Token, TokenError, Unwrap, Wrap};
+use dta_token::{Token, TokenError, Unwrap, Wrap};
 
 use super::{Kek, KekEntry};
 
@@ -15,13 +15,7 @@ struct InToken {
 }
 
 /// The KEK of an entry; asks nothing yet.
-pub fn open(token: Option<Arc<Token>>, entry: &KekEntry, algorithm: Algorithm) -> Box<dyn Kek> {
-    let kek = dta_token::Kek {
-        id: entry.id,
-        label: entry.label.clone(),
-        algorithm,
-        canary: entry.material.clone(),
-    };
+pub fn open(token: Option<Arc<Token>>, entry: &KekEntry, kek: dta_token::Kek) -> Box<dyn Kek> {
     Box::new(InToken { token, named: entry.token.clone(), kek: Arc::new(kek) })
 }
 

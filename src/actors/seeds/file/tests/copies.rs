@@ -95,17 +95,51 @@ fn an_empty_folder_is_not_started_by_itself_but_on_request() {
     assert_eq!(code(order(&mut store, "alice 2")), "custody-copy-missing");
     assert!(!home.file(1).exists());
 
-    store.add_copy(&home.folder(1)).unwrap();
-    home.assert_copies_equal();
+    // A further copy is put in place by hand. It is the home's that is put in place here, from one that is taken over.
+    fs::copy(home.file(0), home.file(1)).unwrap();
     order(&mut store, "alice 2").unwrap();
-    assert_eq!(code(store.add_copy(&home.folder(1))), "custody-exists");
-    assert_eq!(code(store.add_copy(&home.root.path().join("nowhere"))), "custody-copy-missing");
-    // Home itself may be the one that was lost.
-    fs::remove_file(home.file(0)).unwrap();
-    let mut store = home.store();
-    store.add_copy(&home.folder(0)).unwrap();
-    assert_eq!(open(&mut store, "alice 1").unwrap(), commitment);
     home.assert_copies_equal();
+    let taken = home.root.path().join("taken");
+    FileStore::export(&home.folder(1), &taken).unwrap();
+    let with_taken = || [home.folders(), vec![taken.clone()]].concat();
+    let open_with_taken =
+        || FileStore::open(&home.own(), &with_taken(), Keks::soft(&node_seed("node")), &cid("node"));
+    fs::remove_dir_all(home.folder(0)).unwrap();
+    order(&mut home.store(), "alice 3").unwrap_err();
+    let store = open_with_taken().unwrap();
+    assert!(!home.file(0).exists(), "nothing is there until it is whole");
+    let mut store = store.take_over(&taken).unwrap();
+    assert_eq!(open(&mut store, "alice 1").unwrap(), commitment);
+    order(&mut store, "alice 3").unwrap();
+    home.assert_copies_equal();
+    assert!(home.bytes(0) != fs::read(taken.join("seeds.dta")).unwrap(), "it is left");
+}
+
+#[test]
+fn what_is_not_of_this_store_is_never_put_in_its_place() {
+    let (home, other) = (Home::empty(0), Home::new(0));
+    other.order("alice 1");
+    let taken = home.root.path().join("taken");
+    FileStore::export(&other.folder(0), &taken).unwrap();
+    let keks = Keks::soft(&node_seed("another"));
+    let opened = FileStore::open(&home.own(), std::slice::from_ref(&taken), keks, &cid("node"));
+    assert_eq!(code(opened), "custody-locked");
+    assert!(!home.file(0).exists());
+}
+
+#[test]
+fn what_a_copy_is_can_be_told_without_its_keys() {
+    let (home, other) = (Home::new(1), Home::empty(0));
+    other.create("another store").unwrap();
+    let ids = FileStore::ids_in(&[home.folder(0), other.folder(0), home.path(), home.folder(1)]);
+    assert!(ids.len() == 3 && ids[0] == ids[2] && ids[0] != ids[1]);
+    assert!(FileStore::is_unused(&home.folder(1)).unwrap());
+    home.order("alice 1");
+    home.store().shred(&cid("alice 1")).unwrap();
+    assert!(!FileStore::is_unused(&home.folder(1)).unwrap());
+    other.change(0, |bytes| bytes[at(3) + 7] ^= 1);
+    assert!(!FileStore::is_unused(&other.folder(0)).unwrap(), "nobody knows what it held");
+    assert_eq!(code(FileStore::is_unused(&home.path())), "custody-copy-missing");
 }
 
 #[test]
@@ -175,7 +209,7 @@ fn of_two_nodes_stores_the_foreign_one_is_named() {
         let others = root.path().join("home");
         let (seed, node) = (node_seed("another node"), cid("another node"));
         let entropy = &mut TestEntropy::new("another");
-        FileStore::create(&others, &[], Keks::soft(&seed), &node, entropy).unwrap();
+        FileStore::create(&others, &[], Keks::soft(&seed), &node, &[], entropy).unwrap();
         home.put(foreign, &fs::read(others.join("seeds.dta")).unwrap());
         let error = home.try_open().map(|_| ()).unwrap_err();
         assert_eq!(error.code(), "custody-conflict");

@@ -86,7 +86,14 @@ impl Home {
 
     fn create_with(&self, entropy: &mut TestEntropy) -> Result<FileStore, SeedError> {
         fs::create_dir_all(self.path()).unwrap();
-        FileStore::create(&self.own(), &self.folders(), Keks::soft(&node_seed("node")), &cid("node"), entropy)
+        FileStore::create(
+            &self.own(),
+            &self.folders(),
+            Keks::soft(&node_seed("node")),
+            &cid("node"),
+            &[],
+            entropy,
+        )
     }
 
     fn try_open(&self) -> Result<FileStore, SeedError> {

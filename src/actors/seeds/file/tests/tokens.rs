@@ -80,7 +80,8 @@ impl Tokens {
         let tokens = Self { home: Home::empty(1), which: which.to_vec(), places, _alone: alone };
         let keks = tokens.keks(&tokens.places);
         let entropy = &mut TestEntropy::new("store");
-        FileStore::create(&tokens.home.own(), &tokens.home.folders(), keks, &cid("node"), entropy).unwrap();
+        FileStore::create(&tokens.home.own(), &tokens.home.folders(), keks, &cid("node"), &[], entropy)
+            .unwrap();
         tokens
     }
 
@@ -152,7 +153,7 @@ fn either_of_two_tokens_opens_everything() {
         assert_eq!(open(&mut store, "alice 1").unwrap(), commitment);
     }
     let mut store = tokens.open_with(&tokens.places[1..]).unwrap();
-    assert!(store.complete(&mut TestEntropy::new("given up")).unwrap());
+    assert!(store.complete(&[], &mut TestEntropy::new("given up")).unwrap());
     order(&mut store, "alice 2").unwrap();
 }
 
@@ -166,8 +167,8 @@ fn a_lost_token_is_replaced_by_another() {
     let places = [tokens.places[1].clone(), new];
     let mut store = tokens.open_with(&places).unwrap();
     let entropy = &mut TestEntropy::new("replaced");
-    assert!(store.complete(entropy).unwrap());
-    assert!(!store.complete(entropy).unwrap());
+    assert!(store.complete(&[], entropy).unwrap());
+    assert!(!store.complete(&[], entropy).unwrap());
     assert_eq!(store.rewrap(None, 10, entropy).unwrap().done, 1);
     let keks = store.status().keks;
     assert_eq!(keks.len(), 2, "the dead one is forgotten");
@@ -188,7 +189,7 @@ fn a_soft_store_moves_into_a_token() {
     assert_eq!(code(order(&mut store, "alice 2")), "custody-no-kek");
     assert_eq!(open(&mut store, "alice 1").unwrap(), commitment);
     let entropy = &mut TestEntropy::new("moved");
-    assert!(store.complete(entropy).unwrap());
+    assert!(store.complete(&[], entropy).unwrap());
     order(&mut store, "alice 2").unwrap();
     store.rewrap(None, 10, entropy).unwrap();
     assert!(store.status().keks.iter().all(|kek| kek.kind == KekKind::AesGcm && kek.seeds == 2));
@@ -205,7 +206,7 @@ fn a_token_with_another_key_of_the_same_name_is_told_from_a_changed_record() {
     let swapped = other.place();
     swapped
         .token
-        .make_or_adopt(&other.label, &[9; 16], other.algorithm, &mut TestEntropy::new("swap"))
+        .make_or_adopt(&other.label, &[9; 16], other.algorithm, Vec::new(), &mut TestEntropy::new("swap"))
         .unwrap();
     // The store asks for its token by name: the name leads to the other one.
     tokens.home.change(0, |bytes| rename(bytes, "dta-test", "dta-second"));
@@ -231,18 +232,18 @@ fn no_more_keys_are_made_than_a_header_can_name() {
     let entropy = &mut TestEntropy::new("many");
     let commitment = home.order("alice 1");
     let mut store = home.store();
-    (0..5).for_each(|_| _ = store.rotate(Role::First, None, entropy).unwrap());
+    (0..5).for_each(|_| _ = store.rotate(Role::First, None, &[], entropy).unwrap());
     drop(store);
     let place = soft("dta-test", Algorithm::AesGcm).place();
     let open_in_token = || {
         let keks = Keks::on_tokens(&node_seed("node"), vec![place.clone()]);
         FileStore::open(&home.own(), &home.folders(), keks, &cid("node")).unwrap()
     };
-    assert_eq!(code(open_in_token().complete(entropy)), "custody-many-keks");
+    assert_eq!(code(open_in_token().complete(&[], entropy)), "custody-many-keks");
     assert_eq!(open(&mut home.store(), "alice 1").unwrap(), commitment);
     // Under the one in use the others can go.
     home.store().rewrap(None, 10, entropy).unwrap();
-    assert!(open_in_token().complete(entropy).unwrap());
+    assert!(open_in_token().complete(&[], entropy).unwrap());
     assert_eq!(open(&mut open_in_token(), "alice 1").unwrap(), commitment);
 }
 
@@ -252,9 +253,9 @@ fn a_key_in_use_is_not_rotated_to_itself() {
     let mut store = tokens.open_with(&tokens.places).unwrap();
     let entropy = &mut TestEntropy::new("same");
     let label = tokens.which[0].label.clone();
-    assert_eq!(code(store.rotate(Role::First, Some(&label), entropy)), "custody-kek-taken");
-    store.rotate(Role::First, None, entropy).unwrap();
-    assert_eq!(code(store.rotate(Role::First, Some(&label), entropy)), "custody-kek-taken");
+    assert_eq!(code(store.rotate(Role::First, Some(&label), &[], entropy)), "custody-kek-taken");
+    store.rotate(Role::First, None, &[], entropy).unwrap();
+    assert_eq!(code(store.rotate(Role::First, Some(&label), &[], entropy)), "custody-kek-taken");
 }
 
 #[test]
@@ -263,11 +264,59 @@ fn what_is_promised_again_is_under_the_keys_in_use() {
     let commitment = home.order("alice 1");
     let keks = Keks::on_tokens(&node_seed("node"), vec![soft("dta-test", Algorithm::AesGcm).place()]);
     let mut store = FileStore::open(&home.own(), &home.folders(), keks, &cid("node")).unwrap();
-    store.complete(&mut TestEntropy::new("moved")).unwrap();
+    store.complete(&[], &mut TestEntropy::new("moved")).unwrap();
     // As after a crash between the seed and its commitment.
     assert_eq!(order(&mut store, "alice 1").unwrap(), commitment);
     assert_eq!(open(&mut store, "alice 1").unwrap(), commitment);
-    let seeds = |role| store.keks().iter().filter(|kek| kek.role == role).map(|kek| kek.seeds).sum::<u32>();
+    let keks = store.status().keks;
+    let seeds = |role| keks.iter().filter(|kek| kek.role == role).map(|kek| kek.seeds).sum::<u32>();
     assert_eq!((seeds(Role::First), seeds(Role::Retired)), (1, 0));
     home.assert_copies_equal();
+}
+
+#[test]
+fn a_key_of_one_store_is_never_another_stores() {
+    let which = soft("dta-test", Algorithm::AesGcm);
+    let one = Tokens::new(std::slice::from_ref(&which));
+    let by_label = one.places[0].clone();
+    let serial = Find::Serial(by_label.token.info().unwrap().serial);
+    let settings = Settings { token: serial, ..by_label.token.settings().clone() };
+    let token = Token::new(settings, PinFrom::File(variable("DTA_HSM_PIN").into())).unwrap();
+    let by_serial = Place { token: Arc::new(token), ..by_label.clone() };
+    let taken = one.open_with(&one.places).unwrap();
+    let entropy = &mut TestEntropy::new("other");
+    // Not when it is made, by neither name of the token.
+    let make = |place: &Place, home: &Home, entropy: &mut TestEntropy| {
+        let keks = one.keks(std::slice::from_ref(place)).of_store("other");
+        FileStore::create(&home.own(), &home.folders(), keks, &cid("node"), taken.keks(), entropy)
+    };
+    let home = Home::empty(0);
+    assert_eq!(code(make(&by_serial, &home, entropy)), "custody-kek-taken");
+    assert!(!home.file(0).exists());
+    // By the same name it has another label of its own accord, which has the store's name.
+    let mut other = make(&by_label, &home, entropy).unwrap();
+    let label = |store: &FileStore| store.keks().last().unwrap().label.clone();
+    assert_eq!(label(&other), format!("{}-other-1", which.label));
+    // Not when it is rotated.
+    let rotate = |store: &mut FileStore, label: Option<&str>, entropy: &mut TestEntropy| {
+        store.rotate(Role::First, label, taken.keks(), entropy).map(drop)
+    };
+    assert_eq!(code(rotate(&mut other, Some(&which.label), entropy)), "custody-kek-taken");
+    rotate(&mut other, None, entropy).unwrap();
+    assert_eq!(label(&other), format!("{}-other-2", which.label));
+    // And not when the settings change.
+    let soft_home = Home::new(0);
+    let keks = one.keks(&[by_serial]).of_store("soft");
+    let mut moved = FileStore::open(&soft_home.own(), &[], keks, &cid("node")).unwrap();
+    assert_eq!(code(moved.complete(taken.keks(), entropy)), "custody-kek-taken");
+    assert_eq!(moved.keks().len(), 1);
+}
+
+#[test]
+fn a_made_up_label_fits_whatever_the_store_is_called() {
+    let place = Place { label: "k".repeat(40), ..soft("dta-test", Algorithm::AesGcm).place() };
+    let keks = Keks::on_tokens(&node_seed("node"), vec![place]).of_store(&"n".repeat(32));
+    let label = keks.next_label(Role::First, u32::MAX).unwrap();
+    assert_eq!(label, format!("{}-{}-4294967295", "k".repeat(40), "n".repeat(12)));
+    assert_eq!(label.len(), 64);
 }
