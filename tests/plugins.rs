@@ -55,7 +55,7 @@ fn at_carol(world: &World, order: &str, extension: &Value) -> Answer {
     world.carol.post("/v1/order/secret", &redemption(order, &world.carol.cid, extension)).is(200)
 }
 
-/// No node but the beneficiary's has these bytes or their hex anywhere in its home, in what is not sealed.
+/// These texts are in no file of a home and in no log line, but for what is sealed.
 fn nowhere(home: &Home, texts: &[&str]) {
     for file in kit::files(&home.path()).into_iter().chain([home.log()]) {
         // A running node removes files of its own.
@@ -234,6 +234,19 @@ fn a_wallet_on_one_node_is_as_the_originals_clients_ask() {
     let dave = node.identity("dave");
     let ask = redemption(&placed.str("orderReference"), &dave, &json!({}));
     node.post("/v1/order/secret", &ask).refuses(409, "beneficiary-mismatch");
+}
+
+#[test]
+fn an_order_goes_on_with_the_plugin_that_it_was_placed_with() {
+    let (home, node) = one("bitcoinwallet");
+    let carol = node.identity("carol");
+    let placed = node.post("/v1/order", &order("", json!({ "coin": "0" }))).is(200);
+    node.stop();
+    let node = home.start_with(&["--service", "milagro"]);
+    let given = node.post("/v1/order/secret", &redemption(&placed.str("orderReference"), &carol, &json!({})));
+    fits(&placed, &given.is(200), "0", "p2pkh");
+    // New ones are of the other.
+    assert_eq!(node.post("/v1/order", &json!({})).is(200).str("commitment").len(), 130);
 }
 
 #[test]

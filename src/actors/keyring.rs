@@ -51,6 +51,11 @@ impl Keyring {
         }
     }
 
+    /// What a request is known by: a keyed hash, since the hash of a text tells it to whoever can guess it.
+    pub fn of_request(&self, hash: &[u8; 32]) -> [u8; 32] {
+        *hkdf::<32>(self.node_seed.expose(), &[b"milagro-dta/v1/request/", hash]).expose()
+    }
+
     /// What only this node can derive, for one plugin and one thing of its own.
     pub fn for_plugin(&self, plugin: &str, about: &[u8]) -> Secret<32> {
         let length = [u8::try_from(plugin.len()).unwrap_or(u8::MAX)];

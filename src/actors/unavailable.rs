@@ -29,7 +29,7 @@ pub enum Unavailable {
     #[error("plugin {name}: {fault}")]
     Plugin {
         /// Its name.
-        name: &'static str,
+        name: String,
         /// What became of it.
         fault: PluginFault,
     },
@@ -47,7 +47,8 @@ impl Unavailable {
                 matches!(error, NotWritten::Busy | NotWritten::SpaceReserve | NotWritten::Stopped)
             }
             Unavailable::Custody(error) => error.is_temporary(),
-            Unavailable::Read(_) | Unavailable::Inconsistent(_) | Unavailable::Plugin { .. } => false,
+            Unavailable::Plugin { fault, .. } => matches!(fault, PluginFault::Stuck(_)),
+            Unavailable::Read(_) | Unavailable::Inconsistent(_) => false,
         }
     }
 }

@@ -11,6 +11,7 @@ use dta_plugins::Call;
 use super::App;
 use super::error::ApiError;
 use super::posted::{BODY_BYTES_MAX, is_json, read};
+use crate::actors::plugged::SERVE;
 
 /// What a plugin answers is its own affair, also how long it holds.
 const FOR_NOW: &str = "no-store";
@@ -50,7 +51,8 @@ pub(super) async fn call(
         query: request.query_string().to_owned(),
         body: body.0,
     };
-    let reply = plugin.run("serve", b"serve", move |plugin, given| plugin.serve(&call, given)).await?;
+    let reply =
+        plugin.run(plugin.name(), SERVE, b"serve", move |plugin, given| plugin.serve(&call, given)).await?;
     let reply = reply.ok_or_else(no_route)?;
     let status = StatusCode::from_u16(reply.status).ok().filter(|status| status.as_u16() >= 200);
     let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

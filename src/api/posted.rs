@@ -73,7 +73,8 @@ fn caller_of(request: &HttpRequest, body: &[u8]) -> Result<Caller, ApiError> {
     Ok(Caller {
         by: BY.to_owned(),
         trace_id: trace_of(headers).unwrap_or_else(|| app.services.random()),
-        request: request_of(method, path, headers, body)?,
+        request: request_of(method, path, headers, body)?
+            .map(|request| Request { body: app.services.keyring.of_request(&request.body), ..request }),
     })
 }
 

@@ -9,6 +9,7 @@ use crate::actors::log::{NotWritten, ReadError};
 use crate::actors::orders::OrderError;
 use crate::actors::peers::PeerCallError;
 use crate::actors::peers::pins::PinError;
+use crate::actors::plugged::PluginFault;
 use crate::actors::seeds::SeedError;
 use crate::actors::unavailable::Unavailable;
 use crate::actors::views::ViewsError;
@@ -199,6 +200,9 @@ impl From<Unavailable> for ApiError {
             Unavailable::Read(ReadError::Engine(_)) => ApiError::unavailable("log-unreadable", text),
             Unavailable::Read(ReadError::Damaged(_)) => ApiError::internal(text),
             Unavailable::Custody(error) => custody(&error, text),
+            Unavailable::Plugin { fault: fault @ PluginFault::Stuck(_), .. } => {
+                ApiError::unavailable(fault.code(), text)
+            }
             Unavailable::Plugin { fault, .. } => {
                 ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, fault.code(), text)
             }

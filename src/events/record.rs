@@ -75,7 +75,7 @@ pub enum AggregateKind {
 pub struct Request {
     /// SHA-256 of the caller's idempotency key.
     pub idempotency_key: [u8; 32],
-    /// SHA-256 of the request's body: the same key with another body is a mistake of the caller's.
+    /// A hash of method, path and body, keyed by the node's seed: the same key with another body is a mistake of the caller's.
     pub body: [u8; 32],
 }
 

@@ -391,13 +391,13 @@ pub(crate) fn plugged(
     limit: Duration,
 ) -> Result<Plugged, StartError> {
     let unknown = || StartError::Plugin { name: name.to_owned(), known: plugins.names() };
-    let plugin = plugins.get(name).ok_or_else(unknown)?;
+    let name = plugins.get(name).ok_or_else(unknown)?.name();
     let inconsistent = |what: String| StartError::Identity(Unavailable::Inconsistent(what));
     let known = keyring.get(node).map_err(StartError::Identity)?;
     let known = known.ok_or_else(|| inconsistent(format!("{node} is not in the log")))?;
     let key = PublicPoint::parse(&known.document.public().secp256k1);
     let key = key.map_err(|error| inconsistent(error.to_string()))?;
-    Ok(Plugged::new(plugin, key, keyring.clone(), limit))
+    Ok(Plugged::new(name, plugins.clone(), key, keyring.clone(), limit))
 }
 
 /// Waits until nobody else works with the node. The server's threads are not joined, and one that is a moment late would hold

@@ -89,6 +89,12 @@ impl Plugin for BitcoinWallet {
         let mut data = Extension::new();
         if order.extension.contains_key(SHARE) {
             let share = share_of(given.key)?;
+            // Another one would be sealed for good, and make no wallet.
+            if PublicPoint::of(&share) != other_half(order)? {
+                return Err(Refusal::new(
+                    "extension.share: this node does not make the share that the order names",
+                ));
+            }
             data.insert(SHARE.to_owned(), hex::encode(share.secret().expose()));
         }
         Ok(Redeeming { extension: Extension::new(), data: Private::new(data) })

@@ -29,6 +29,12 @@ impl Plugin for SafeguardSecret {
 
     fn place(&self, ask: &Ask<'_>, _: &mut Given<'_>) -> Result<Placing, Refusal> {
         plain_text(ask.extension)?;
+        // What opens with the fiduciary's secret half is not for the fiduciary.
+        if let Some(name) = FIELDS.iter().find(|name| ask.extension.contains_key(**name)) {
+            return Err(Refusal::new(format!(
+                "extension.{name}: is for the redemption, and no part of an order"
+            )));
+        }
         let rest = ask.extension.iter().filter(|(name, _)| *name != PLAIN);
         Ok(Placing { coin: 0, extension: rest.map(|(name, text)| (name.clone(), text.clone())).collect() })
     }
@@ -52,10 +58,8 @@ impl Plugin for SafeguardSecret {
 
     fn redeem(&self, _: &Order, asked: &Private, _: &mut Given<'_>) -> Result<Redeeming, Refusal> {
         sealed_in(asked)?;
-        let ours = |name: &String| FIELDS.contains(&name.as_str());
-        let (data, extension): (Extension, Extension) =
-            asked.iter().map(|(name, text)| (name.clone(), text.clone())).partition(|(name, _)| ours(name));
-        Ok(Redeeming { extension, data: Private::new(data) })
+        // All of it is for the beneficiary alone, also what is misspelled.
+        Ok(Redeeming { extension: Extension::new(), data: Private::new((**asked).clone()) })
     }
 
     fn finish(&self, _: &Order, released: &Released<'_>) -> Result<Final, Refusal> {

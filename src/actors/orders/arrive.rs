@@ -125,7 +125,7 @@ impl Course<'_> {
         if let Err(rejection) = self.order()?.prepare(&command, &facts) {
             return self.refuse(&command, facts.now_ms, rejection, Cause::Asked).await;
         }
-        self.judged(&command, &mut believer, &extensions).await?;
+        self.judged((&command, &facts), &mut believer, &extensions).await?;
         // Only now that the steps are taken: nobody fills the log with identities.
         for stranger in std::mem::take(&mut believer.strangers) {
             match services.learn(&stranger.document, &self.caller).await {

@@ -123,8 +123,9 @@ impl<'a> Course<'a> {
             return Ok(Verdict::Genuine);
         }
         match reopen::secret(self.services, self.order()?).await? {
-            Opened::Genuine(key, _) => {
-                self.key = Some(key);
+            Opened::Genuine(key, extension) => {
+                // They belong together: what is answered of the key is answered with it.
+                (self.key, self.extension) = (Some(key), Some(extension));
                 Ok(Verdict::Genuine)
             }
             Opened::Disputed(code) => Ok(Verdict::Disputed(code)),

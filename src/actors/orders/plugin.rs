@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use dta_crypto::OrderKey;
-use dta_events::order::{Command, Order, Party, Rejection, StepFacts};
+use dta_events::order::{Command, Event, Facts, Order, Party, Rejection, StepFacts, Work};
 use dta_plugins::{
     Answer, Ask, Extension, Final, Given, Order as Told, Party as Person, Placing, Plugin, Private,
-    PublicPoint, Redeeming, Redemption, Refusal, Released,
+    PublicPoint, Redeeming, Redemption, Refusal, Released, milagro,
 };
 use dta_protocol::{Cid, Kind};
 
@@ -15,6 +15,7 @@ use super::course::{Cause, Course};
 use super::error::OrderError;
 use super::reopen::{self, inconsistent};
 use crate::actors::keyring::Known;
+use crate::actors::plugged::Plugged;
 use crate::actors::services::Services;
 use crate::actors::unavailable::Unavailable;
 
@@ -57,7 +58,8 @@ async fn told(services: &Services, order: &Order) -> Result<Told, OrderError> {
 
 /// What the fiduciary's plugin adds to the step of this kind.
 pub(super) async fn adds(services: &Services, order: &Order, kind: Kind) -> Result<Extension, OrderError> {
-    if !services.plugin.is_active() {
+    let name = plugin_of(order);
+    if !Plugged::is_active(&name) {
         return Ok(Extension::new());
     }
     let told = told(services, order).await?;
@@ -65,17 +67,35 @@ pub(super) async fn adds(services: &Services, order: &Order, kind: Kind) -> Resu
     let about = about.ok_or(Rejection::UnknownOrder)?;
     let added = match kind {
         Kind::Committed => {
-            services.plugin.run("commit", &about, move |plugin, given| plugin.commit(&told, given)).await?
+            services
+                .plugin
+                .run(&name, "commit", &about, move |plugin, given| plugin.commit(&told, given))
+                .await?
         }
         _ => {
-            services.plugin.run("release", &about, move |plugin, given| plugin.release(&told, given)).await?
+            services
+                .plugin
+                .run(&name, "release", &about, move |plugin, given| plugin.release(&told, given))
+                .await?
         }
     };
-    added.map_err(|refusal| refused(services, &refusal).into())
+    added.map_err(|refusal| {
+        tracing::error!(plugin = name, order = order.reference, %refusal, "a plugin holds up an order");
+        refused(&name, &refusal).into()
+    })
 }
 
-fn refused(services: &Services, refusal: &Refusal) -> Rejection {
-    Rejection::PluginRefused { plugin: services.plugin.name().to_owned(), why: refusal.to_string() }
+fn refused(plugin: &str, refusal: &Refusal) -> Rejection {
+    Rejection::PluginRefused { plugin: plugin.to_owned(), why: refusal.to_string() }
+}
+
+/// The plugin that an order was placed with: it goes on with that, whatever new ones have.
+fn plugin_of(order: &Order) -> String {
+    let first = order.steps.first().or(order.pending.as_ref()).map(|first| &first.step.facts);
+    match first {
+        Some(StepFacts::Placed { plugin, .. }) => plugin.clone(),
+        _ => milagro::NAME.to_owned(),
+    }
 }
 
 impl Course<'_> {
@@ -86,11 +106,16 @@ impl Course<'_> {
     }
 
     /// A refusal is recorded as one of the command.
-    async fn agreed<T>(&mut self, command: &Command, said: Result<T, Refusal>) -> Result<T, OrderError> {
+    async fn agreed<T>(
+        &mut self,
+        command: &Command,
+        plugin: &str,
+        said: Result<T, Refusal>,
+    ) -> Result<T, OrderError> {
         match said {
             Ok(value) => Ok(value),
             Err(refusal) => {
-                let rejection = refused(self.services, &refusal);
+                let rejection = refused(plugin, &refusal);
                 let now_ms = self.services.clock.wall_ms();
                 self.refuse(command, now_ms, rejection.clone(), Cause::Asked).await?;
                 Err(rejection.into())
@@ -107,16 +132,19 @@ impl Course<'_> {
         command: impl Fn(u8) -> Command,
     ) -> Result<Placing, OrderError> {
         let services = self.services;
-        if !services.plugin.is_active() {
+        let name = services.plugin.name();
+        if !Plugged::is_active(name) {
             return Ok(Placing { coin: 0, extension: (**asked).clone() });
         }
-        // Whom nobody here knows, the rules refuse by name.
-        let Some(known) = services.known(&fiduciary).await? else { return Ok(Placing::default()) };
+        // As the rules would; they are not asked once more, since somebody may be learned meanwhile.
+        let Some(known) = services.known(&fiduciary).await? else {
+            return self.stranger(&command(0), Party::Fiduciary, fiduciary).await;
+        };
         let receives = match beneficiary {
             None => None,
             Some(named) => match services.known(&named).await? {
                 Some(known) => Some(person(&known)?),
-                None => return Ok(Placing::default()),
+                None => return self.stranger(&command(0), Party::Beneficiary, named).await,
             },
         };
         let (principal, keeps) = (party(services, &services.node).await?, person(&known)?);
@@ -130,8 +158,8 @@ impl Course<'_> {
                 plugin.place(&ask, given)
             }
         };
-        let said = services.plugin.run("place", &about, place).await?;
-        let placing = self.agreed(&command(0), said).await?;
+        let said = services.plugin.run(name, "place", &about, place).await?;
+        let placing = self.agreed(&command(0), name, said).await?;
         if known.keys.is_none() {
             return Ok(placing);
         }
@@ -145,21 +173,30 @@ impl Course<'_> {
             commitment: None,
             committed: Extension::new(),
         };
-        let said = services.plugin.run("accept", &about, move |plugin, _| plugin.accept(&order)).await?;
-        self.agreed(&command(placing.coin), said).await?;
+        let said =
+            services.plugin.run(name, "accept", &about, move |plugin, _| plugin.accept(&order)).await?;
+        self.agreed(&command(placing.coin), name, said).await?;
         Ok(placing)
+    }
+
+    async fn stranger<T>(&mut self, command: &Command, party: Party, cid: Cid) -> Result<T, OrderError> {
+        let rejection = Rejection::UnknownIdentity { party, cid };
+        let now_ms = self.services.clock.wall_ms();
+        self.refuse(command, now_ms, rejection.clone(), Cause::Asked).await?;
+        Err(rejection.into())
     }
 
     /// The client's answer to a placed order; none without a plugin that has one of its own.
     pub(super) async fn answer(&self, asked: Arc<Private>) -> Result<Option<Answer>, OrderError> {
         let services = self.services;
-        if !services.plugin.is_active() {
+        let name = plugin_of(self.order()?);
+        if !Plugged::is_active(&name) {
             return Ok(None);
         }
         let told = told(services, self.order()?).await?;
         let answer = move |plugin: &dyn Plugin, given: &mut Given<'_>| plugin.answer(&told, &asked, given);
-        let said = services.plugin.run("answer", &self.about()?, answer).await?;
-        said.map(Some).map_err(|refusal| refused(services, &refusal).into())
+        let said = services.plugin.run(&name, "answer", &self.about()?, answer).await?;
+        said.map(Some).map_err(|refusal| refused(&name, &refusal).into())
     }
 
     /// What goes into a redemption.
@@ -170,13 +207,20 @@ impl Course<'_> {
         asked: Arc<Private>,
     ) -> Result<Redeeming, OrderError> {
         let services = self.services;
-        if !services.plugin.is_active() {
+        let name = plugin_of(self.order()?);
+        if !Plugged::is_active(&name) {
             return Ok(Redeeming { extension: (**asked).clone(), data: Private::default() });
         }
         let facts = self.gather(command).await?;
-        // What the rules refuse, or answer as before, the plugin is not asked about.
-        if !matches!(self.order()?.prepare(command, &facts), Ok(dta_events::order::Work::Sign(_))) {
-            return Ok(Redeeming::default());
+        match self.order()?.prepare(command, &facts) {
+            Ok(Work::Sign(_)) => {}
+            // It is answered as before.
+            Ok(_) => return Ok(Redeeming::default()),
+            // At once: a moment later the rules may say otherwise, and the plugin would not have been asked.
+            Err(rejection) => {
+                self.refuse(command, facts.now_ms, rejection.clone(), Cause::Asked).await?;
+                return Err(rejection.into());
+            }
         }
         let order = Arc::new(told(services, self.order()?).await?);
         let about = self.about()?;
@@ -184,8 +228,8 @@ impl Course<'_> {
             let order = order.clone();
             move |plugin: &dyn Plugin, given: &mut Given<'_>| plugin.redeem(&order, &asked, given)
         };
-        let said = services.plugin.run("redeem", &about, redeem).await?;
-        let redeeming = self.agreed(command, said).await?;
+        let said = services.plugin.run(&name, "redeem", &about, redeem).await?;
+        let redeeming = self.agreed(command, &name, said).await?;
         if self.order()?.hosts(Party::Fiduciary) {
             let (receives, extension) = (party(services, &beneficiary).await?, redeeming.extension.clone());
             self.permit(command, order, receives, extension).await?;
@@ -203,25 +247,38 @@ impl Course<'_> {
         let permit = move |plugin: &dyn Plugin, _: &mut Given<'_>| {
             plugin.permit(&order, &Redemption { beneficiary, extension: &extension })
         };
-        let said = self.services.plugin.run("permit", &self.about()?, permit).await?;
-        self.agreed(command, said).await
+        let name = plugin_of(self.order()?);
+        let said = self.services.plugin.run(&name, "permit", &self.about()?, permit).await?;
+        self.agreed(command, &name, said).await
     }
 
     /// Steps of another node, which the rules take: an order and a redemption are the fiduciary's plugin's to judge.
     pub(super) async fn judged(
         &mut self,
-        command: &Command,
+        (command, facts): (&Command, &Facts),
         believer: &mut Believer<'_>,
         extensions: &[(Cid, Extension)],
     ) -> Result<(), OrderError> {
         let services = self.services;
         let Command::Accept(steps) = command else { return Ok(()) };
-        if !services.plugin.is_active() {
-            return Ok(());
-        }
-        for received in steps {
+        // What is evidence of an equivocation is kept as that, whatever a plugin would say.
+        let decided = self.order()?.decide(command, facts, None).unwrap_or_default();
+        let joins = |cid: Cid| {
+            decided
+                .iter()
+                .any(|event| matches!(event, Event::StepAppended(appended) if appended.step.cid == cid))
+        };
+        for received in steps.iter().filter(|received| joins(received.step.cid)) {
+            let name = match &received.step.facts {
+                StepFacts::Placed { plugin, .. } => plugin.clone(),
+                StepFacts::RedemptionRequested { .. } => plugin_of(self.order()?),
+                _ => continue,
+            };
+            if !Plugged::is_active(&name) {
+                continue;
+            }
             let said = |(cid, _): &&(Cid, Extension)| *cid == received.step.cid;
-            let Some((_, extension)) = extensions.iter().find(said) else { continue };
+            let (_, extension) = extensions.iter().find(said).ok_or(Rejection::CannotOpen)?;
             match &received.step.facts {
                 StepFacts::Placed { parties, coin, .. } if self.keeps(&parties.fiduciary).await? => {
                     let mut who = async |cid: &Cid| -> Result<Person, OrderError> {
@@ -244,8 +301,8 @@ impl Course<'_> {
                     };
                     let about = about(&parties.principal, &received.reference);
                     let accept = move |plugin: &dyn Plugin, _: &mut Given<'_>| plugin.accept(&order);
-                    let said = services.plugin.run("accept", &about, accept).await?;
-                    self.agreed(command, said).await?;
+                    let said = services.plugin.run(&name, "accept", &about, accept).await?;
+                    self.agreed(command, &name, said).await?;
                 }
                 StepFacts::RedemptionRequested { beneficiary } if self.order()?.hosts(Party::Fiduciary) => {
                     let known = believer.person(beneficiary).await?;
@@ -272,10 +329,11 @@ impl Course<'_> {
         asked: Arc<Private>,
     ) -> Result<Option<Final>, OrderError> {
         let services = self.services;
-        if !services.plugin.is_active() {
+        let order = self.order()?;
+        let name = plugin_of(order);
+        if !Plugged::is_active(&name) {
             return Ok(None);
         }
-        let order = self.order()?;
         let told = told(services, order).await?;
         let data = Private::new(reopen::data(services, order).await?);
         let beneficiary = order.party(Party::Beneficiary).ok_or(Rejection::UnknownOrder)?;
@@ -286,8 +344,8 @@ impl Course<'_> {
             let released = Released { key: &key, data: &data, extension: &extension, asked: &asked, own };
             Some(plugin.finish(&told, &released))
         };
-        let said = services.plugin.run("finish", &self.about()?, finish).await?;
+        let said = services.plugin.run(&name, "finish", &self.about()?, finish).await?;
         let said = said.ok_or_else(|| inconsistent(gone))?;
-        said.map(Some).map_err(|refusal| refused(services, &refusal).into())
+        said.map(Some).map_err(|refusal| refused(&name, &refusal).into())
     }
 }

@@ -184,7 +184,7 @@ mod tests {
     fn what_does_not_is_told() {
         let carried = carried(
             "http:\n  listenAddr: :5556\n  corsAllow: '*'\n  oidcProvider: local\n  oidcClientKey: hush\nnode:\n  nodeType: none\n  nodeID: Q1\n  \
-             masterFiduciaryNodeID: Q2\nlog:\n  level: loud\nipfs:\n  connector: embedded\nplugins:\n  service: own\nblockchain:\n  broadcastNode: a:1\nother:\n  key: x\n",
+             masterFiduciaryNodeID: Q2\nlog:\n  level: loud\nipfs:\n  connector: embedded\nplugins:\n  service: Own\nblockchain:\n  broadcastNode: a:1\nother:\n  key: x\n",
         );
         assert_eq!(carried.settings, [("http", "listen", "\"127.0.0.1:5556\"".to_owned())]);
         let of = |name: &str| {

@@ -108,6 +108,39 @@ fn a_text_is_sealed_alike_for_the_same_request_and_with_another_key_for_another(
     let asked = Private::new(texts([("cypherText", "00"), ("v", "04"), ("x", "y")]));
     let said = given(|given| SafeguardSecret.redeem(&order, &asked, given)).err().unwrap();
     assert_eq!(said.to_string(), "extension.t: is missing");
+    // Nothing of a redemption is for the fiduciary, and nothing sealed to it is part of an order.
+    let asked = texts([
+        ("cypherText", "00".repeat(16).as_str()),
+        ("v", &"04".repeat(65)),
+        ("t", &"00".repeat(12)),
+        ("plainText", "x"),
+    ]);
+    let parted =
+        given(|given| SafeguardSecret.redeem(&order, &Private::new(asked.clone()), given)).ok().unwrap();
+    assert_eq!((parted.extension, parted.data.into_inner()), (Extension::new(), asked));
+    for name in ["cypherText", "v", "t"] {
+        let said = place(&SafeguardSecret, None, texts([("plainText", "one"), (name, "00")])).unwrap_err();
+        assert!(said.to_string().contains(&format!("extension.{name}: is for the redemption")));
+    }
+}
+
+#[test]
+fn only_the_share_that_the_order_names_is_handed_on() {
+    let placing = place(&BitcoinWallet, None, texts([("coin", "0")])).unwrap();
+    let mut order = order(placing.extension, None);
+    let nothing = Private::default();
+    let parted = given(|given| BitcoinWallet.redeem(&order, &nothing, given)).ok().unwrap();
+    assert!(parted.extension.is_empty());
+    let handed = parted.data.get("share").unwrap().clone();
+    let shown = OrderKey::from_secret(secret(&handed)).unwrap();
+    assert_eq!(order.extension["share"], field::write(&shown.compressed()));
+    // Another node's, or of another seed.
+    let share = key(8);
+    let proof = share::prove(&share, REFERENCE, &[1; 36], &[2; 36]).unwrap();
+    order.extension.insert("share".into(), field::write(&share.compressed()));
+    order.extension.insert("shareProof".into(), field::write(&proof));
+    let said = given(|given| BitcoinWallet.redeem(&order, &nothing, given)).err().unwrap();
+    assert!(said.to_string().contains("does not make the share"), "{said}");
 }
 
 #[test]
