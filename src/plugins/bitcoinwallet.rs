@@ -77,6 +77,7 @@ impl Plugin for BitcoinWallet {
         if coin(&order.extension)? != order.coin {
             return Err(Refusal::new("extension.coin: is not the order's coin"));
         }
+        address_type(&order.extension)?;
         other_half(order).map(drop)
     }
 
