@@ -3,10 +3,8 @@
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
+use dta_plugins::{NAME_MAX, is_name};
 use serde::{Deserialize, Serialize};
-
-/// Bytes of a name.
-const NAME_MAX: usize = 32;
 
 /// A name that a plugin can have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,8 +28,7 @@ impl FromStr for Plugin {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(fits) {
+        if is_name(name) {
             Ok(Self(name.to_owned()))
         } else {
             Err(format!("{name:?} is no plugin's name: they have 1 to {NAME_MAX} of a-z, 0-9 and -"))

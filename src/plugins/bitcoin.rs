@@ -34,6 +34,22 @@ pub enum AddressType {
     P2tr,
 }
 
+impl AddressType {
+    /// As an order's `addressType` names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::P2pkhUncompressed => "p2pkh",
+            Self::P2wpkh => "p2wpkh",
+            Self::P2tr => "p2tr",
+        }
+    }
+
+    /// The one that is named so.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::P2pkhUncompressed, Self::P2wpkh, Self::P2tr].into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
 /// The address at which `point` is paid.
 pub fn address(point: &PublicPoint, network: Network, kind: AddressType) -> String {
     match kind {

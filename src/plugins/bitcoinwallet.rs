@@ -157,7 +157,7 @@ fn other_half(order: &Order) -> Result<PublicPoint, Refusal> {
 fn addressed(order: &Order, key: &PublicPoint) -> Result<Extension, Refusal> {
     let network = if order.coin == 0 { Network::Main } else { Network::Test };
     let kind = address_type(&order.extension)?;
-    Ok([(ADDRESS.to_owned(), address(key, network, kind.into()))].into())
+    Ok([(ADDRESS.to_owned(), address(key, network, kind))].into())
 }
 
 /// The share of the order: from what only the principal's node can derive for it.
@@ -185,39 +185,10 @@ fn coin(extension: &Extension) -> Result<u8, Refusal> {
     }
 }
 
-/// The kind of address that is asked for.
-#[derive(Clone, Copy)]
-enum Kind {
-    P2pkh,
-    P2wpkh,
-    P2tr,
-}
-
-impl Kind {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::P2pkh => "p2pkh",
-            Self::P2wpkh => "p2wpkh",
-            Self::P2tr => "p2tr",
-        }
-    }
-}
-
-impl From<Kind> for AddressType {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::P2pkh => Self::P2pkhUncompressed,
-            Kind::P2wpkh => Self::P2wpkh,
-            Kind::P2tr => Self::P2tr,
-        }
-    }
-}
-
-fn address_type(extension: &Extension) -> Result<Kind, Refusal> {
-    match extension.get(ADDRESS_TYPE).map(String::as_str) {
-        None | Some("p2pkh") => Ok(Kind::P2pkh),
-        Some("p2wpkh") => Ok(Kind::P2wpkh),
-        Some("p2tr") => Ok(Kind::P2tr),
-        Some(_) => Err(Refusal::new("extension.addressType: must be p2pkh, p2wpkh or p2tr")),
+fn address_type(extension: &Extension) -> Result<AddressType, Refusal> {
+    match extension.get(ADDRESS_TYPE) {
+        None => Ok(AddressType::P2pkhUncompressed),
+        Some(name) => AddressType::named(name)
+            .ok_or_else(|| Refusal::new("extension.addressType: must be p2pkh, p2wpkh or p2tr")),
     }
 }

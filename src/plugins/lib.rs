@@ -22,7 +22,7 @@ pub use bitcoinwallet::BitcoinWallet;
 pub use keys::PublicPoint;
 pub use milagro::Milagro;
 pub use plugin::*;
-pub use registry::{Registry, RegistryError};
+pub use registry::{NAME_MAX, Registry, RegistryError, is_name};
 pub use safeguardsecret::SafeguardSecret;
 
 /// Ends the process where an interface allows an error that cannot occur: a length fixed by a type, or a chance

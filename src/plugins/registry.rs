@@ -11,7 +11,13 @@ use crate::plugin::Plugin;
 use crate::safeguardsecret::SafeguardSecret;
 
 /// Bytes of a plugin's name.
-const NAME_MAX: usize = 32;
+pub const NAME_MAX: usize = 32;
+
+/// Whether a plugin can be called so: 1 to 32 of `a-z`, `0-9` and `-`.
+pub fn is_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(fits)
+}
 
 /// Plugins by name. A node runs one of them.
 #[derive(Clone)]
@@ -47,8 +53,7 @@ impl Registry {
     /// `Name`, `Taken`.
     pub fn with(mut self, plugin: impl Plugin + 'static) -> Result<Self, RegistryError> {
         let name = plugin.name();
-        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if !(1..=NAME_MAX).contains(&name.len()) || !name.bytes().all(fits) {
+        if !is_name(name) {
             return Err(RegistryError::Name(name));
         }
         if self.0.contains_key(name) {
